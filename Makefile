@@ -1,0 +1,60 @@
+# Everything this project does, for people and for CI alike.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+TORCH ?= torch==2.13.0
+
+.PHONY: run test lint types bench evals lock clean help
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+run: $(VENV)/.installed $(VENV)/.models  ## install, ingest docs/, serve the chat and print where to click
+	@$(BIN)/parley ingest docs
+	@$(BIN)/parley run
+
+test: $(VENV)/.dev $(VENV)/.models lint types  ## the whole suite, browser tests included
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## style and the layer contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev  ## static types
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev $(VENV)/.models  ## speed and memory, as ratios to the raw engines
+	$(BIN)/python -m evals.bench
+
+evals: $(VENV)/.dev $(VENV)/.models  ## quality of answers on the sample corpus
+	$(BIN)/python -m evals.answers
+
+lock:  ## choose new pinned versions (needs uv)
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-package torch pyproject.toml -o requirements.lock
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-package torch --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:  ## remove the environment and everything Parley wrote
+	rm -rf $(VENV) .parley .files
+
+# torch is installed first and by name: which wheel is right (CPU, CUDA) is the machine's matter.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing Parley (llama.cpp is compiled for this machine: five to ten minutes the first time)"
+	$(PIP) install -q --upgrade pip==26.3
+	$(PIP) install -q $(TORCH)
+	$(PIP) install -q --no-deps --require-hashes -r requirements.lock
+	$(PIP) install -q --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
+	$(PIP) install -q --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.models: $(VENV)/.installed app/models.py
+	@$(BIN)/parley models verify
+	@touch $@
