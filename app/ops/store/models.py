@@ -1,0 +1,328 @@
+"""The vocabulary of the store: what it takes in, what it gives back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, get_args
+from uuid import UUID, uuid4
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+RunType = Literal["tool", "chain", "llm", "retriever", "embedding", "prompt", "parser"]
+RUN_TYPES: tuple[RunType, ...] = get_args(RunType)
+Status = Literal["success", "error", "pending"]
+
+DEFAULT_PROJECT = "default"
+"""The project of every run that names none. It always exists."""
+
+
+def _as_utc(moment: datetime) -> datetime:
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is outside the calendar") from error
+
+
+def _finite(number: float | None) -> float | None:
+    if number is not None and abs(number) == float("inf"):
+        raise ValueError("must be a finite number")
+    return number
+
+
+_STEP = r"\d{8}T\d{6,18}Z[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_DOTTED_ORDER = rf"^{_STEP}(\.{_STEP})*$"
+
+Moment = Annotated[datetime, AfterValidator(_as_utc)]
+"""A point in time in UTC; one that is sent without a zone counts as UTC."""
+Name = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class Attachment(BaseModel):
+    """A file that a run carried. Its bytes are not kept."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mime_type: str
+    size_bytes: int
+
+
+class RunFields(BaseModel):
+    """What a client says about one run, whole (a post) or in part (a patch). Unknown fields are left out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: UUID
+    trace_id: UUID | None = None
+    parent_run_id: UUID | None = None
+    dotted_order: str | None = Field(default=None, max_length=20_000, pattern=_DOTTED_ORDER)
+    session_id: UUID | None = None
+    session_name: str | None = Field(default=None, max_length=1000)
+    name: str | None = Field(default=None, max_length=1000)
+    run_type: RunType | None = None
+    start_time: Moment | None = None
+    end_time: Moment | None = None
+    inputs: dict[str, Any] | None = None
+    outputs: dict[str, Any] | None = None
+    error: str | None = None
+    events: list[dict[str, Any]] | None = None
+    extra: dict[str, Any] | None = None
+    serialized: dict[str, Any] | None = None
+    tags: list[str] | None = None
+    reference_example_id: UUID | None = None
+    attachments: dict[str, Attachment] | None = None
+
+
+class FeedbackFields(BaseModel):
+    """A judgement as a client sends it. Its run may still be on its way."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: UUID = Field(default_factory=uuid4)
+    run_id: UUID | None = None
+    trace_id: UUID | None = None
+    session_id: UUID | None = None
+    key: Name
+    score: Annotated[float | None, AfterValidator(_finite)] = None
+    value: float | str | dict[str, Any] | list[Any] | bool | None = None
+    comment: str | None = None
+    correction: dict[str, Any] | str | None = None
+    feedback_source: dict[str, Any] | None = None
+    feedback_group_id: UUID | None = None
+    comparative_experiment_id: UUID | None = None
+    error: bool | None = None
+    extra: dict[str, Any] | None = None
+    created_at: Moment | None = None
+    modified_at: Moment | None = None
+
+    @model_validator(mode="after")
+    def _judges_something(self) -> FeedbackFields:
+        if self.run_id is None and self.trace_id is None and self.session_id is None:
+            raise ValueError("feedback needs a run_id, a trace_id or a session_id")
+        return self
+
+
+class FeedbackChange(BaseModel):
+    """What to change in a judgement: only the fields that are set, None clears."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    score: Annotated[float | None, AfterValidator(_finite)] = None
+    value: float | str | dict[str, Any] | list[Any] | bool | None = None
+    comment: str | None = None
+    correction: dict[str, Any] | str | None = None
+
+
+class Ingest(BaseModel):
+    """One request's worth of records: stored whole or not at all."""
+
+    model_config = ConfigDict(frozen=True)
+
+    posts: list[RunFields] = Field(default_factory=list)
+    patches: list[RunFields] = Field(default_factory=list)
+    feedback: list[FeedbackFields] = Field(default_factory=list)
+
+
+class Usage(BaseModel):
+    """Tokens and US dollars of one model call, or of everything below a run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_cost: float | None = None
+    completion_cost: float | None = None
+    total_cost: float | None = None
+    prompt_token_details: dict[str, int] = Field(default_factory=dict)
+    completion_token_details: dict[str, int] = Field(default_factory=dict)
+    prompt_cost_details: dict[str, float] = Field(default_factory=dict)
+    completion_cost_details: dict[str, float] = Field(default_factory=dict)
+
+
+class Run(BaseModel):
+    """One span of work as it is stored. A trace is its root run and all runs below it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    trace_id: UUID
+    parent_run_id: UUID | None = None
+    dotted_order: str = ""
+    """`{start}Z{id}` of each ancestor and of the run, joined by "."; sorting by it gives the order of a trace."""
+    project_id: UUID
+    name: str
+    run_type: RunType
+    start_time: AwareDatetime
+    end_time: AwareDatetime | None = None
+    first_token_time: AwareDatetime | None = None
+    status: Status
+    error: str | None = None
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    outputs: dict[str, Any] | None = None
+    extra: dict[str, Any] = Field(default_factory=dict)
+    events: list[dict[str, Any]] = Field(default_factory=list)
+    serialized: dict[str, Any] | None = None
+    tags: list[str] = Field(default_factory=list)
+    reference_example_id: UUID | None = None
+    attachments: dict[str, Attachment] = Field(default_factory=dict)
+    latency_s: float | None = None
+    prompt_tokens: int | None = None
+    """As all tokens and costs here: of the run and everything below it, each model call counted once."""
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_cost: float | None = None
+    completion_cost: float | None = None
+    total_cost: float | None = None
+    usage: Usage | None = None
+    """What the run itself reported, with its details; None where only runs below it did."""
+    thread_id: str | None = None
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """`extra.metadata`, empty where there is none."""
+        metadata = self.extra.get("metadata")
+        return metadata if isinstance(metadata, dict) else {}
+
+    @property
+    def ancestors(self) -> list[UUID]:
+        """The ids of the runs above this one, root first, as far as `dotted_order` tells."""
+        return [UUID(step.rpartition("Z")[2]) for step in self.dotted_order.split(".")[:-1]]
+
+
+class Project(BaseModel):
+    """A named place for traces; the LangSmith API calls it a session."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    name: str
+    description: str | None = None
+    created_at: AwareDatetime
+    end_time: AwareDatetime | None = None
+    extra: dict[str, Any] = Field(default_factory=dict)
+    reference_dataset_id: UUID | None = None
+
+
+class ProjectFields(BaseModel):
+    """What a client says about a project. Unknown fields are left out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: UUID | None = None
+    name: Name | None = None
+    description: str | None = None
+    start_time: Moment | None = None
+    end_time: Moment | None = None
+    extra: dict[str, Any] | None = None
+    reference_dataset_id: UUID | None = None
+
+
+class Feedback(BaseModel):
+    """A judgement of a run, or of a project as a whole where `run_id` is None."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    run_id: UUID | None = None
+    trace_id: UUID | None = None
+    project_id: UUID | None = None
+    key: str
+    score: float | None = None
+    value: Any = None
+    comment: str | None = None
+    correction: dict[str, Any] | str | None = None
+    source: dict[str, Any] = Field(default_factory=dict)
+    """`type` is "api" or "model"; `metadata` is the sender's."""
+    feedback_group_id: UUID | None = None
+    comparative_experiment_id: UUID | None = None
+    error: bool = False
+    """Whether the evaluator failed, so that there is no score."""
+    extra: dict[str, Any] | None = None
+    created_at: AwareDatetime
+    modified_at: AwareDatetime
+
+
+class RunQuery(BaseModel):
+    """Which runs to give back; every field that is set narrows the answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    project_ids: list[UUID] | None = None
+    ids: list[UUID] | None = None
+    trace_id: UUID | None = None
+    parent_run_id: UUID | None = None
+    run_type: RunType | None = None
+    is_root: bool | None = None
+    has_error: bool | None = None
+    started_from: Moment | None = None
+    """Runs that started then or later."""
+    started_until: Moment | None = None
+    """Runs that started then or earlier."""
+    reference_example_ids: list[UUID] | None = None
+    filter: str | None = None
+    """A LangSmith filter expression on the run itself, such as `and(eq(run_type, "llm"), gt(latency, 2))`."""
+    trace_filter: str | None = None
+    """The same, on the root of the run's trace."""
+    tree_filter: str | None = None
+    """The same, on any run of its trace."""
+    search: str | None = Field(default=None, max_length=1000)
+    """Text that stands in the name, the inputs, the outputs or the error."""
+    newest_first: bool = True
+    limit: int = Field(default=100, ge=1, le=1000)
+    cursor: str | None = None
+    """`RunPage.next_cursor` of the page before."""
+
+
+class RunPage(BaseModel):
+    """Some of the runs that a query found."""
+
+    model_config = ConfigDict(frozen=True)
+
+    runs: list[Run]
+    next_cursor: str | None = None
+    """None on the last page."""
+
+
+class FeedbackStats(BaseModel):
+    """All judgements of one key, summed up."""
+
+    n: int = 0
+    avg: float | None = None
+    min: float | None = None
+    max: float | None = None
+    stdev: float | None = None
+    values: dict[str, int] = Field(default_factory=dict)
+    comments: list[str] = Field(default_factory=list)
+    sources: list[str] = Field(default_factory=list)
+    errors: int = 0
+
+
+class RunStats(BaseModel):
+    """Many runs summed up. Times in seconds, costs in US dollars; None where nothing was recorded."""
+
+    run_count: int = 0
+    latency_p50: float | None = None
+    latency_p99: float | None = None
+    first_token_p50: float | None = None
+    first_token_p99: float | None = None
+    prompt_tokens: int | None = None
+    """As all tokens and costs here: each model call counted once, even if runs above it are counted too."""
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_cost: float | None = None
+    completion_cost: float | None = None
+    total_cost: float | None = None
+    error_rate: float | None = None
+    streaming_rate: float | None = None
+    last_run_start_time: str | None = None
+    feedback_stats: dict[str, FeedbackStats] = Field(default_factory=dict)
+
+
+class GroupBy(BaseModel):
+    """What to sum up apart: runs of one name, one type, one tag, or one value of the metadata at `path`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    attribute: Literal["name", "run_type", "tag", "metadata"]
+    path: str | None = None
+    max_groups: int = Field(default=5, ge=1, le=1000)

@@ -1,0 +1,48 @@
+"""What every test relies on: no way out of this machine, and no settings from the developer's environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.quiet import keep_offline
+
+keep_offline()
+
+ROOT = Path(__file__).parent.parent
+LOOPBACK = {"127.0.0.1", "::1", "localhost", "0.0.0.0", "", None}
+
+
+class WentOutside(AssertionError):
+    """The code under test tried to reach another machine."""
+
+
+def deny_outside(event: str, arguments: tuple[object, ...]) -> None:
+    """Audit hook: refuse connections and look-ups beyond loopback, whichever library attempts them."""
+    if event == "socket.connect" and isinstance(arguments[1], tuple) and arguments[1][0] not in LOOPBACK:
+        raise WentOutside(f"connect to {arguments[1]}")
+    if event == "socket.getaddrinfo" and arguments[0] not in LOOPBACK:
+        raise WentOutside(f"look-up of {arguments[0]!r}")
+
+
+sys.addaudithook(deny_outside)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("PARLEY_", "LANGSMITH_", "LANGCHAIN_", "OPENAI_", "ANTHROPIC_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("LANGSMITH_TRACING", "false")
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Third-party material to measure against; the test is skipped where it is absent."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no third-party data beside the project ({folder.name}/)")
+    return folder
