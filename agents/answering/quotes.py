@@ -1,0 +1,106 @@
+"""The sentences of the found passages that answer the question, chosen without a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from pydantic import BaseModel, ConfigDict
+
+from agents.answering.ranking import Encode, Match, Ranked, rank
+from agents.answering.settings import AnsweringSettings
+from agents.answering.units import is_dangling
+from retrieval.passages import Hit
+
+_SAME_WORDS = 0.8
+_MAX_CONTEXT_CHARS = 200
+
+
+class Quote(BaseModel):
+    """Words of a passage, verbatim, with the number of their source."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    """From 1; quotes of one passage share it."""
+    hit: Hit
+    start: int
+    end: int
+    text: str
+    """`hit.passage.text[start:end]`."""
+    score: float
+    match: Match
+
+
+def select_quotes(
+    question: str, hits: Sequence[Hit], encode: Encode, settings: AnsweringSettings | None = None
+) -> list[Quote]:
+    """The one to three sentences that answer best, best first, neighbours joined; empty where nothing was found."""
+    settings = settings or AnsweringSettings()
+    return _numbered(_joined(_chosen(rank(question, hits, encode, settings), settings)))
+
+
+def _chosen(ranked: Sequence[Ranked], settings: AnsweringSettings) -> list[Ranked]:
+    """The best without near-repeats, within the limits; a pronoun brings the sentence before it along."""
+    chosen: list[Ranked] = []
+    for best in ranked:
+        if best.score < ranked[0].score - settings.score_gap:
+            break
+        for each in (best, _context(best)):
+            if each and _fits(each, chosen, settings):
+                chosen.append(each)
+    return chosen
+
+
+def _fits(one: Ranked, chosen: Sequence[Ranked], settings: AnsweringSettings) -> bool:
+    chars = sum(len(each.candidate.unit.text) for each in (one, *chosen))
+    within = len(chosen) < settings.max_sentences and chars <= settings.max_chars
+    return within and not any(_repeats(one, other) for other in chosen)
+
+
+def _repeats(one: Ranked, other: Ranked) -> bool:
+    left, right = one.candidate.stems, other.candidate.stems
+    return len(left & right) > _SAME_WORDS * len(left | right) or one.candidate.unit.text == other.candidate.unit.text
+
+
+def _context(ranked: Ranked) -> Ranked | None:
+    """The short sentence before one that opens with a pronoun, as its equal."""
+    candidate = ranked.candidate
+    if candidate.index == 0 or not is_dangling(candidate.unit.text):
+        return None
+    before = replace(candidate, index=candidate.index - 1)
+    return ranked._replace(candidate=before) if len(before.unit.text) <= _MAX_CONTEXT_CHARS else None
+
+
+def _joined(chosen: Sequence[Ranked]) -> list[list[Ranked]]:
+    """Sentences that follow one another in a passage, together; the group with the best of them first."""
+    in_place = sorted(chosen, key=lambda each: (each.candidate.hit.passage.id, each.candidate.index))
+    runs = groupby(enumerate(in_place), key=lambda pair: _run(*pair))
+    groups = [[each for _, each in run] for _, run in runs]
+    return sorted(groups, key=lambda group: -max(each.score for each in group))
+
+
+def _run(place: int, ranked: Ranked) -> tuple[str, int]:
+    """The same for neighbours only: places and indices then grow in step."""
+    return ranked.candidate.hit.passage.id, ranked.candidate.index - place
+
+
+def _numbered(groups: Sequence[list[Ranked]]) -> list[Quote]:
+    numbers: dict[str, int] = {}
+    return [_quote(group, numbers.setdefault(group[0].candidate.hit.passage.id, len(numbers) + 1)) for group in groups]
+
+
+def _quote(group: list[Ranked], number: int) -> Quote:
+    best = max(group, key=lambda each: each.score)
+    hit = best.candidate.hit
+    start, end = group[0].candidate.unit.start, group[-1].candidate.unit.end
+    return Quote(
+        number=number,
+        hit=hit,
+        start=start,
+        end=end,
+        text=hit.passage.text[start:end],
+        score=best.score,
+        match=best.match,
+    )

@@ -1,0 +1,164 @@
+"""The assistant: runs turns, one at a time per thread, and streams what they show."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from typing import cast
+from weakref import WeakValueDictionary
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langsmith import Client, trace, tracing_context
+
+from agents.errors import DeadlineExceeded, TurnError
+from agents.graph import build_graph
+from agents.record import root_metadata, root_outputs, settle
+from agents.state import Parts, Turn
+from agents.turn import Delta, Evidence, Finished, Message, TurnEvent, TurnRequest, TurnResult
+
+log = logging.getLogger(__name__)
+
+STOPPED = "*Stopped.*"
+_Item = TurnEvent | BaseException | None
+
+
+class Assistant:
+    """Answers questions. Build it with its parts; close it when the process ends.
+
+    `traces` is a LangSmith client; without one, turns are not traced. `on_ended` is told of each turn that was begun,
+    however it ended.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        checkpointer: BaseCheckpointSaver,
+        *,
+        traces: Client | None = None,
+        project: str = "parley",
+        on_ended: Callable[[TurnResult], None] = lambda result: None,
+    ) -> None:
+        self._parts = parts
+        self._graph = build_graph(checkpointer)
+        self._traces = traces
+        self._project = project
+        self._on_ended = on_ended
+        self._threads: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def ask(self, request: TurnRequest) -> TurnResult:
+        """Run a turn to its end. Raises `TurnError`."""
+        async with aclosing(self.stream(request)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    return event.result
+        raise TurnError()
+
+    async def stream(self, request: TurnRequest) -> AsyncGenerator[TurnEvent, None]:
+        """Run a turn and yield its events as they happen; closing the iterator stops the turn.
+
+        The turn runs in a task of its own: the tracing context stays inside it, and a reader that goes away
+        cancels it at the token it has reached. Raises `TurnError`.
+        """
+        events: asyncio.Queue[_Item] = asyncio.Queue()
+        task = asyncio.create_task(self._run(request, events), name=f"turn {request.turn_id}")
+        try:
+            while (item := await events.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def forget(self, thread_id: str) -> None:
+        """Delete what the assistant remembers of a thread."""
+        await self._graph.checkpointer.adelete_thread(thread_id)  # type: ignore[union-attr]
+
+    async def _run(self, request: TurnRequest, events: asyncio.Queue[_Item]) -> None:
+        """One whole turn, ending the queue with None or with the error that the reader is to see."""
+        try:
+            async with self._threads.setdefault(request.thread_id, asyncio.Lock()):
+                result = await self._traced(request, events)
+            await events.put(Finished(result=result))
+            await events.put(None)
+        except TurnError as error:
+            await events.put(error)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.exception("turn %s failed", request.turn_id)
+            failed = TurnError(f"Something went wrong on our side. Turn {request.turn_id} has the details in /ops.")
+            failed.__cause__ = error
+            await events.put(failed)
+
+    async def _traced(self, request: TurnRequest, events: asyncio.Queue[_Item]) -> TurnResult:
+        """The turn inside its root run. The run is closed with the turn's record however the turn ends."""
+        turn = self._begin(request)
+        metadata = {"thread_id": request.thread_id, "user_hash": request.asker.user_hash, "ls_method": "turn"}
+        with tracing_context(enabled=self._traces is not None, client=self._traces, project_name=self._project):
+            async with trace(
+                "turn",
+                run_type="chain",
+                run_id=request.turn_id,
+                client=self._traces,
+                project_name=self._project,
+                metadata=metadata,
+            ) as run:
+                try:
+                    await self._through_stages(turn, events)
+                except TurnError as error:
+                    turn.result.error = {"code": error.code, "message": error.message}
+                    raise
+                except asyncio.CancelledError:
+                    await asyncio.shield(self._stop(turn))
+                    raise
+                finally:
+                    settle(turn)
+                    self._on_ended(turn.result)
+                    run.inputs = {"question": turn.result.question}
+                    run.add_metadata(root_metadata(turn))
+                    run.end(outputs=root_outputs(turn.result), error=_error_line(turn.result))
+        return turn.result
+
+    def _begin(self, request: TurnRequest) -> Turn:
+        result = TurnResult(turn_id=request.turn_id, thread_id=request.thread_id, status="failed", question="", text="")
+        return Turn(request=request, parts=self._parts, result=result, started=self._parts.clock())
+
+    async def _through_stages(self, turn: Turn, events: asyncio.Queue[_Item]) -> None:
+        """Run the graph and pass on what its stages write."""
+        try:
+            async with asyncio.timeout(self._parts.settings.timeout_s):
+                async for event in self._graph.astream(
+                    {}, self._config(turn), context=turn, stream_mode="custom", durability="exit"
+                ):
+                    if isinstance(event, Evidence | Delta):
+                        turn.result.text += event.text
+                    await events.put(cast(TurnEvent, event))
+        except TimeoutError as error:
+            raise DeadlineExceeded() from error
+
+    async def _stop(self, turn: Turn) -> None:
+        """Keep what a stopped turn had shown, so that the next one in the thread knows of it."""
+        turn.result.status = "stopped"
+        if not turn.result.question:
+            return
+        said = f"{turn.result.text}\n\n{STOPPED}".strip()
+        messages = [
+            Message(role="user", content=turn.result.question),
+            Message(role="assistant", content=said),
+        ]
+        await self._graph.aupdate_state(
+            self._config(turn), {"messages": [m.model_dump() for m in messages]}, as_node="record"
+        )
+
+    def _config(self, turn: Turn) -> RunnableConfig:
+        return {"configurable": {"thread_id": turn.request.thread_id}, "run_name": "graph"}
+
+
+def _error_line(result: TurnResult) -> str | None:
+    """What the trace says of a turn that failed."""
+    return f"{result.error['code']}: {result.error['message']}" if result.error else None

@@ -1,0 +1,68 @@
+"""retrieve: the passages that may answer, found by meaning and by words, within the user's groups."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from langgraph.runtime import Runtime
+from langsmith import trace
+
+from agents.answering.followup import standalone
+from agents.errors import SearchUnavailable
+from agents.state import Turn, TurnState
+from agents.turn import Verdict
+from retrieval.errors import RetrievalError
+from retrieval.passages import Hit
+
+
+async def retrieve(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
+    """Search with the follow-up made whole. Passages that try to give orders are left out."""
+    turn = runtime.context
+    query = standalone(state["question"], state["history"])
+    async with trace("search", run_type="retriever", inputs={"query": query}) as run:
+        hits = await search(turn, query)
+        run.end(outputs={"documents": [traced(hit) for hit in hits]})
+    return {"search_question": query, "hits": await asyncio.to_thread(harmless, turn, hits)}
+
+
+async def search(turn: Turn, query: str) -> list[Hit]:
+    """The hits for a query. Raises `SearchUnavailable`."""
+    turn.result.corpus_release = turn.parts.corpus.release().number
+    try:
+        return await turn.parts.corpus.search(query, groups=turn.request.asker.groups, limit=turn.arm.retrieval_limit)
+    except RetrievalError as error:
+        raise SearchUnavailable() from error
+
+
+def harmless(turn: Turn, hits: list[Hit]) -> list[Hit]:
+    """The hits that the passage rails let through; each verdict other than a pass is recorded."""
+    kept = []
+    for hit in hits:
+        checked = turn.parts.rails.check_passage(hit.passage.text)
+        turn.result.verdicts.extend(
+            Verdict(rail=v.rail, stage=v.stage, action=v.action, reason=v.reason)
+            for v in checked.verdicts
+            if v.action != "pass"
+        )
+        if not checked.blocked:
+            kept.append(hit)
+    return kept
+
+
+def traced(hit: Hit) -> dict[str, Any]:
+    """A hit in the shape that LangSmith shows as a retrieved document."""
+    passage = hit.passage
+    return {
+        "type": "Document",
+        "page_content": passage.text,
+        "metadata": {
+            "passage_id": passage.id,
+            "document": passage.document,
+            "page": passage.page,
+            "heading": passage.heading,
+            "score": hit.score,
+            "dense": hit.dense,
+            "sparse": hit.sparse,
+        },
+    }

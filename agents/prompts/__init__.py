@@ -1,0 +1,5 @@
+"""Prompts: versioned files, named `NAME@VERSION.md`, that are never changed once they have been used."""
+
+from agents.prompts.loader import Prompt, UnknownPrompt, load_prompt
+
+__all__ = ["Prompt", "UnknownPrompt", "load_prompt"]

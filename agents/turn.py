@@ -1,0 +1,141 @@
+"""The vocabulary of one turn: what comes in, what streams out, what is kept."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from retrieval.passages import EVERYONE, Passage
+
+Status = Literal["answered", "abstained", "chatted", "stopped", "failed"]
+
+
+class Asker(BaseModel):
+    """Who asks: a pseudonym for records, and the groups that bound what may be searched."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user_hash: str
+    groups: tuple[str, ...] = (EVERYONE,)
+
+
+class Message(BaseModel):
+    """One earlier line of the conversation."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+class TurnRequest(BaseModel):
+    """One question. Its id is made first and names the turn everywhere: trace, feedback, log."""
+
+    model_config = ConfigDict(frozen=True)
+
+    turn_id: UUID
+    thread_id: str
+    question: str
+    asker: Asker
+    history: tuple[Message, ...] | None = None
+    """The conversation so far where the caller keeps it (the HTTP API); None recalls the thread's own."""
+
+
+class Citation(BaseModel):
+    """A numbered source of an answer, and the words of it that the answer rests on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    passage: Passage
+    quotes: tuple[str, ...] = ()
+    """Spans that stand verbatim in `passage.text`."""
+    score: float | None = None
+    dense: float | None = None
+    sparse: float | None = None
+
+
+class Verdict(BaseModel):
+    """What one rail decided about one text. Never holds the text itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rail: str
+    stage: Literal["input", "passage", "output"]
+    action: Literal["pass", "warn", "redact", "block"]
+    reason: str = ""
+
+
+class Usage(BaseModel):
+    """Tokens that the model read and wrote in a turn."""
+
+    model_config = ConfigDict(frozen=True)
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class TurnResult(BaseModel):
+    """A finished turn."""
+
+    turn_id: UUID
+    thread_id: str
+    status: Status
+    question: str
+    """As it was used and recorded: after redaction."""
+    text: str
+    """The answer in Markdown, with [n] after each claim."""
+    citations: list[Citation] = Field(default_factory=list)
+    experiment: str | None = None
+    variant: str | None = None
+    model: str = ""
+    prompt_version: str = ""
+    corpus_release: int = 0
+    usage: Usage = Usage()
+    cost_usd: float = 0.0
+    first_token_s: float | None = None
+    """From the question to the model's first token; None where no model was asked."""
+    evidence_s: float | None = None
+    """From the question to the first quoted passage."""
+    total_s: float = 0.0
+    stages_ms: dict[str, float] = Field(default_factory=dict)
+    verdicts: list[Verdict] = Field(default_factory=list)
+    sentences: int = 0
+    """Sentences that the model wrote."""
+    unsupported: int = 0
+    """Of these, how many were withheld because no passage supports them."""
+    error: dict[str, Any] | None = None
+
+
+class Evidence(BaseModel):
+    """Event: the quoted passages, ready before the model has read them."""
+
+    kind: Literal["evidence"] = "evidence"
+    text: str
+    citations: list[Citation]
+
+
+class Delta(BaseModel):
+    """Event: the next validated piece of the answer's Markdown."""
+
+    kind: Literal["delta"] = "delta"
+    text: str
+
+
+class Notice(BaseModel):
+    """Event: something the user should know now, such as a redaction of their question."""
+
+    kind: Literal["notice"] = "notice"
+    text: str
+
+
+class Finished(BaseModel):
+    """Event: the last one of every turn that was not refused."""
+
+    kind: Literal["finished"] = "finished"
+    result: TurnResult
+
+
+TurnEvent = Evidence | Delta | Notice | Finished
