@@ -1,0 +1,137 @@
+"""The seam between retrieval and the engine that holds the passages.
+
+A passage belongs to the releases from `valid_from` up to, not including, `valid_to`, so that one store serves
+several releases, and the passages of a draft are invisible until its release is published.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+import numpy as np
+
+from retrieval.embedding import SparseVector
+from retrieval.passages import Passage
+
+OPEN = 2**31 - 1
+"""`valid_to` of a passage that no release has retired."""
+DENSE = "dense"
+SPARSE = "bm25"
+KEYWORD_FIELDS = ("id", "document_id", "groups")
+NUMBER_FIELDS = ("valid_from", "valid_to")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A passage on its way into a store."""
+
+    passage: Passage
+    valid_from: int
+    dense: np.ndarray
+    sparse: SparseVector
+
+    @property
+    def point_id(self) -> str:
+        """Differs between the versions of a passage, so that a draft never overwrites what readers see."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.passage.id}@{self.valid_from}"))
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The passage and its releases, as JSON."""
+        return {**self.passage.model_dump(mode="json"), "valid_from": self.valid_from, "valid_to": OPEN}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question as both encoders see it, and what it may find."""
+
+    dense: np.ndarray
+    sparse: SparseVector
+    release: int
+    groups: Collection[str]
+
+
+PointId = int | str | UUID
+"""How an engine names what it holds: its own affair, and not the passage's id."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search proposes, with both of its scores."""
+
+    point: PointId
+    dense: float
+    """Cosine similarity."""
+    sparse: float | None
+    """BM25 score; None where no word is shared."""
+
+
+class PassageStore(Protocol):
+    """Passages of one or more releases. Searches may run in many threads; writes come from one draft."""
+
+    def search(self, question: Question, candidates: int) -> list[Found]:
+        """The `candidates` nearest by meaning and by words, in no order: at most twice as many."""
+
+    def read(self, points: Sequence[PointId]) -> dict[PointId, Passage]:
+        """The passages of what a search has found; without those that have been deleted since."""
+
+    def passage(self, passage_id: str, release: int) -> Passage | None:
+        """One passage, as it was in `release`."""
+
+    def count(self, release: int) -> int:
+        """Passages in `release`."""
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Store passages of a draft."""
+
+    def retire(self, document_id: str, release: int) -> None:
+        """End the document's passages before `release`; those that began with it are deleted."""
+
+    def prune(self, oldest: int) -> None:
+        """Delete the passages that ended with `oldest` or before."""
+
+    def flush(self) -> None:
+        """Make all that was written durable and quick to search."""
+
+    def discard(self, release: int) -> None:
+        """Undo all that the draft of `release` wrote, and close."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class Stores(Protocol):
+    """Where passage stores live. Published ones are only read; a draft writes to a fork."""
+
+    def open(self, name: str) -> PassageStore:
+        """A published store, to search."""
+
+    def fork(self, base: str | None, release: int, dimension: int) -> tuple[str, PassageStore]:
+        """Name and store for the draft of `release`: all that `base` holds, or empty without one."""
+
+    def prune(self, keep: Collection[str]) -> None:
+        """Delete the stores that are not named, such as those of killed drafts."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+Ranking = dict[PointId, float]
+"""Scores by point."""
+
+
+def join(near: Ranking, matched: Ranking, rescore: Callable[[str, list[PointId]], Ranking]) -> list[Found]:
+    """Both rankings as one list, where `rescore(vector_name, points)` gives the scores that one of them lacks."""
+    near = near | rescore(DENSE, [point for point in matched if point not in near])
+    matched = matched | rescore(SPARSE, [point for point in near if point not in matched])
+    return [Found(point, score, matched.get(point)) for point, score in near.items()]
+
+
+def read_passage(payload: Mapping[str, Any] | None) -> Passage:
+    """The passage in a stored payload."""
+    payload = payload or {}
+    return Passage.model_validate({field: payload[field] for field in Passage.model_fields if field in payload})

@@ -1,0 +1,204 @@
+"""Passages in Qdrant Edge: the engine in this process, one folder for each release.
+
+A published folder is never written to, so it is opened without a write-ahead log: that log would let in one reader
+only. A draft needs none either. It works on a copy, which counts only once it is flushed and named in the catalog.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import qdrant_edge as edge
+
+from retrieval.errors import StoreUnavailable
+from retrieval.passages import Passage
+from retrieval.store.base import (
+    DENSE,
+    KEYWORD_FIELDS,
+    NUMBER_FIELDS,
+    OPEN,
+    SPARSE,
+    Entry,
+    Found,
+    PointId,
+    Question,
+    Ranking,
+    join,
+    read_passage,
+)
+from retrieval.store.folders import copy_folder, sync_folder
+
+
+class EdgeStore:
+    """One shard in one folder."""
+
+    def __init__(self, folder: Path, optimize_above: int) -> None:
+        self._folder = folder
+        self._optimize_above = optimize_above
+        with _translated(folder):
+            self._shard = edge.EdgeShard.load(str(folder))
+
+    @classmethod
+    def create(cls, folder: Path, dimension: int, optimize_above: int) -> EdgeStore:
+        """A new, empty store."""
+        config = edge.EdgeConfig(
+            vectors={DENSE: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)},
+            sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+            wal_enabled=False,
+        )
+        with _translated(folder):
+            shard = edge.EdgeShard.create(str(folder), config)
+            for field in KEYWORD_FIELDS:
+                shard.update(edge.UpdateOperation.create_field_index(field, edge.KeywordIndexParams()))
+            for field in NUMBER_FIELDS:
+                shard.update(edge.UpdateOperation.create_field_index(field, edge.IntegerIndexParams()))
+            shard.close()
+        return cls(folder, optimize_above)
+
+    def search(self, question: Question, candidates: int) -> list[Found]:
+        scope = edge.Filter(must=[*_valid_at(question.release), _any_of("groups", question.groups)])
+        vectors: dict[str, Any] = {
+            DENSE: question.dense.tolist(),
+            SPARSE: edge.SparseVector(*question.sparse),
+        }
+
+        def rescore(name: str, points: list[PointId]) -> Ranking:
+            if not points:
+                return {}
+            chosen = edge.Filter(must=[edge.HasIdCondition(set(points))])
+            return _ranking(self._shard.query(_nearest(name, vectors[name], chosen, len(points))))
+
+        requests = [_nearest(name, vectors[name], scope, candidates) for name in vectors]
+        with _translated(self._folder):
+            near, matched = self._shard.query_batch(edge.QueryBatchRequest(requests))
+            return join(_ranking(near), _ranking(matched), rescore)
+
+    def read(self, points: Sequence[PointId]) -> dict[PointId, Passage]:
+        with _translated(self._folder):
+            records = self._shard.retrieve(list(points), with_payload=True, with_vector=False)
+        return {record.id: read_passage(record.payload) for record in records}
+
+    def passage(self, passage_id: str, release: int) -> Passage | None:
+        chosen = edge.Filter(must=[_is("id", passage_id), *_valid_at(release)])
+        with _translated(self._folder):
+            records, _ = self._shard.scroll(
+                edge.ScrollRequest(limit=1, filter=chosen, with_payload=True, with_vector=False)
+            )
+        return read_passage(records[0].payload) if records else None
+
+    def count(self, release: int) -> int:
+        with _translated(self._folder):
+            return self._shard.count(edge.CountRequest(filter=edge.Filter(must=[*_valid_at(release)]), exact=True))
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        points = [
+            edge.Point(
+                entry.point_id,
+                {DENSE: entry.dense.tolist(), SPARSE: edge.SparseVector(*entry.sparse)},
+                entry.payload,
+            )
+            for entry in entries
+        ]
+        self._update(edge.UpdateOperation.upsert_points(points))
+
+    def retire(self, document_id: str, release: int) -> None:
+        ours = _is("document_id", document_id)
+        begun = edge.Filter(must=[ours, _is("valid_from", release)])
+        still_open = edge.Filter(must=[ours, _is("valid_to", OPEN)])
+        self._update(edge.UpdateOperation.delete_points_by_filter(begun))
+        self._update(edge.UpdateOperation.set_payload_by_filter(still_open, {"valid_to": release}))
+
+    def prune(self, oldest: int) -> None:
+        ended = edge.Filter(must=[_range("valid_to", lte=oldest)])
+        self._update(edge.UpdateOperation.delete_points_by_filter(ended))
+
+    def flush(self) -> None:
+        with _translated(self._folder):
+            if self._shard.info().points_count >= self._optimize_above:
+                self._shard.optimize()
+            self._shard.flush()
+        sync_folder(self._folder)
+
+    def discard(self, release: int) -> None:
+        self.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def close(self) -> None:
+        self._shard.close()
+
+    def _update(self, operation: edge.UpdateOperation) -> None:
+        with _translated(self._folder):
+            self._shard.update(operation)
+
+
+class EdgeStores:
+    """Shards side by side in one folder, named by the release that they were built for."""
+
+    def __init__(self, root: Path, optimize_above: int) -> None:
+        self._root = root
+        self._optimize_above = optimize_above
+
+    def open(self, name: str) -> EdgeStore:
+        return EdgeStore(self._root / name, self._optimize_above)
+
+    def fork(self, base: str | None, release: int, dimension: int) -> tuple[str, EdgeStore]:
+        folder = self._root / str(release)
+        if base is None:
+            self._root.mkdir(parents=True, exist_ok=True)
+            return folder.name, EdgeStore.create(folder, dimension, self._optimize_above)
+        with _translated(self._root / base):
+            copy_folder(self._root / base, folder)
+        return folder.name, self.open(folder.name)
+
+    def prune(self, keep: Collection[str]) -> None:
+        if not self._root.is_dir():
+            return
+        for folder in self._root.iterdir():
+            if folder.name not in keep:
+                shutil.rmtree(folder)
+
+    def close(self) -> None:
+        """Nothing is shared between the shards."""
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    """Turn the engine's failures, which have no type of their own, into `StoreUnavailable`."""
+    try:
+        yield
+    except (StoreUnavailable, ValueError, TypeError):
+        raise
+    except Exception as error:
+        raise StoreUnavailable(
+            f"The passage index in {folder} cannot be used: {error}. "
+            "Restore the corpus folder from a backup, or move it away and ingest again."
+        ) from error
+
+
+def _nearest(name: str, vector: Any, chosen: edge.Filter, limit: int) -> edge.QueryRequest:
+    query = edge.Query.Nearest(vector, using=name)
+    return edge.QueryRequest(limit=limit, query=query, filter=chosen, with_payload=False, with_vector=False)
+
+
+def _ranking(points: Sequence[edge.ScoredPoint]) -> Ranking:
+    return {point.id: point.score for point in points}
+
+
+def _is(field: str, value: str | int) -> edge.FieldCondition:
+    return edge.FieldCondition(field, match=edge.MatchValue(value))
+
+
+def _any_of(field: str, values: Collection[str]) -> edge.FieldCondition:
+    return edge.FieldCondition(field, match=edge.MatchAny(list(values)))
+
+
+def _range(field: str, **bounds: float) -> edge.FieldCondition:
+    return edge.FieldCondition(field, range=edge.RangeFloat(**bounds))
+
+
+def _valid_at(release: int) -> list[edge.FieldCondition]:
+    return [_range("valid_from", lte=release), _range("valid_to", gt=release)]
