@@ -1,0 +1,55 @@
+"""`parley ask`: one turn in the terminal, without the web server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from getpass import getuser
+
+from langsmith import uuid7
+from rich.console import Console
+
+from agents.turn import Asker, Delta, Evidence, Finished, Notice, TurnRequest, TurnResult
+from app.bootstrap import build_parley
+from app.settings import Settings
+from retrieval.passages import EVERYONE
+
+
+async def ask_once(settings: Settings, question: str, groups: Sequence[str], out: Console | None) -> TurnResult:
+    """Run one turn; with `out`, show it as it streams. Its trace waits in the outbox for the next server."""
+    parley = build_parley(settings)
+    await parley.start()
+    turn_id = uuid7()
+    asker = Asker(user_hash=parley.secret.user_hash(f"terminal:{getuser()}"), groups=(EVERYONE, *groups))
+    request = TurnRequest(turn_id=turn_id, thread_id=f"terminal-{turn_id}", question=question, asker=asker)
+    try:
+        async with aclosing(parley.assistant.stream(request)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    _print_sources(event.result, out)
+                    return event.result
+                _print(event, out)
+        raise AssertionError("a turn always ends with Finished or an error")
+    finally:
+        await parley.close()
+
+
+def _print(event: Evidence | Delta | Notice, out: Console | None) -> None:
+    if out is None:
+        return
+    if isinstance(event, Notice):
+        out.print(event.text, style="yellow", markup=False)
+    else:
+        out.print(event.text, end="", markup=False, highlight=False)
+
+
+def _print_sources(result: TurnResult, out: Console | None) -> None:
+    if out is None:
+        return
+    out.print("\n")
+    for citation in result.citations:
+        passage = citation.passage
+        page = f", page {passage.page}" if passage.page else ""
+        out.print(f"[{citation.number}] {passage.document}{page}  {passage.heading}", markup=False, highlight=False)
+    seconds = f"{result.total_s:.1f} s"
+    out.print(f"{result.model}, {seconds}, trace {result.turn_id}", style="dim", markup=False, highlight=False)

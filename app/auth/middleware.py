@@ -1,0 +1,82 @@
+"""What every request passes before any route: the origin check, and the session."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.auth.sessions import COOKIE, SCOPE_KEY, Sessions, acting_as
+from app.auth.users import KEY_PREFIX
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class SessionMiddleware:
+    """Refuses what another site makes a browser send, and passes on only sessions that are still good.
+
+    `origins` are further addresses of this server, such as the one that a proxy in front of it shows.
+    """
+
+    def __init__(self, app: ASGIApp, sessions: Sessions, origins: Collection[str] = ()) -> None:
+        self.app = app
+        self._sessions = sessions
+        self._origins = {origin.rstrip("/").lower() for origin in origins}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        if _changes_state(scope) and not self._is_same_origin(connection):
+            await _refuse(scope, receive, send)
+            return
+        token = connection.cookies.get(COOKIE, "")
+        account = self._sessions.account_of_token(token) if token else None
+        headers = _with_trusted_session(connection, token if account else None)
+        with acting_as(account):
+            await self.app({**scope, "headers": headers, SCOPE_KEY: account}, receive, send)
+
+    def _is_same_origin(self, connection: HTTPConnection) -> bool:
+        """Browsers name the origin of such requests; programs, which hold no cookie, need not."""
+        origin = connection.headers.get("origin", "").lower()
+        if not origin:
+            return connection.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+        return origin in self._origins or urlsplit(origin).netloc == connection.headers.get("host", "").lower()
+
+
+def _changes_state(scope: Scope) -> bool:
+    return scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
+
+
+def _with_trusted_session(connection: HTTPConnection, token: str | None) -> Headers:
+    """The request's headers with the session that was checked, and no other that Chainlit would accept unchecked."""
+    headers: Headers = connection.scope["headers"]
+    sent = b"; ".join(value for name, value in headers if name == b"cookie").split(b";")
+    cookies = [cookie.strip() for cookie in sent if cookie.strip() and not cookie.strip().startswith(COOKIE.encode())]
+    if token:
+        cookies.append(f"{COOKIE}={token}".encode())
+    kept = [
+        (name, value)
+        for name, value in headers
+        if name != b"cookie" and not (name == b"authorization" and _is_foreign_bearer(value))
+    ]
+    return [*kept, (b"cookie", b"; ".join(cookies))] if cookies else kept
+
+
+def _is_foreign_bearer(value: bytes) -> bool:
+    scheme, _, credentials = value.partition(b" ")
+    return scheme.lower() == b"bearer" and not credentials.strip().startswith(KEY_PREFIX.encode())
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": "cross-origin"})
+        return
+    detail = "This request came from another site and was refused. Open Parley at its own address and try again."
+    await JSONResponse({"detail": detail}, status_code=403)(scope, receive, send)

@@ -1,0 +1,43 @@
+"""The content of stored elements, for threads that are read again later."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from app.auth.sessions import Sessions
+from app.chat.history import StoredElement
+
+SHOWN_AS_THEY_ARE = {"image/png", "image/jpeg", "image/gif", "image/webp", "application/json", "application/pdf"}
+HEADERS = {
+    "Cache-Control": "private, max-age=3600",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class ElementSource(Protocol):
+    """Where element contents are kept."""
+
+    async def element_content(self, element_id: str) -> StoredElement: ...
+
+
+def elements_router(source: ElementSource, sessions: Sessions) -> APIRouter:
+    """`GET /elements/{id}`: for the author of the element's thread alone."""
+    router = APIRouter(tags=["chat"], dependencies=[Depends(sessions.require_account)])
+
+    @router.get("/elements/{element_id}")
+    async def content(element_id: str) -> Response:
+        """The element's bytes, served so that they cannot act as a page."""
+        element = await source.element_content(element_id)
+        return Response(element.content, media_type=_served_type(element.mime), headers=HEADERS)
+
+    return router
+
+
+def _served_type(mime: str) -> str:
+    if mime in SHOWN_AS_THEY_ARE:
+        return mime
+    return "text/plain; charset=utf-8" if mime.startswith("text/") else "application/octet-stream"

@@ -1,0 +1,47 @@
+"""Hands the running Parley to Chainlit's handlers.
+
+Chainlit loads `app/main.py` by path and calls its module-level functions, so they cannot be given arguments:
+this is the one place of the project that keeps a value in a module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.auth.sessions import Sessions
+from app.bootstrap import Parley
+from app.chat.data import ChatData
+from app.chat.feedback import FeedbackSink
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What the handlers work with."""
+
+    parley: Parley
+    sessions: Sessions
+    data: ChatData
+
+
+_connected: list[Wiring] = []
+
+
+def connect(parley: Parley, sessions: Sessions) -> Wiring:
+    """Let the handlers serve this Parley from now on."""
+    sink = FeedbackSink(parley.traces, parley.secret.user_hash)
+    data = ChatData.open(
+        parley.settings.data_dir / "chat.db",
+        parley.accounts,
+        redact=parley.rails.redact,
+        on_rated=sink.rate,
+        on_unrated=sink.undo,
+        on_thread_deleted=lambda thread_id: parley.assistant.forget(thread_id),
+    )
+    wiring = Wiring(parley, sessions, data)
+    _connected[:] = [wiring]
+    return wiring
+
+
+def connected() -> Wiring:
+    """What is being served."""
+    return _connected[0]

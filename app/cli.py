@@ -1,0 +1,157 @@
+"""The `parley` command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from app.quiet import keep_offline
+from app.settings import DEBUG, ConfigurationError, Settings, load_settings
+
+if TYPE_CHECKING:
+    from agents.turn import TurnResult
+    from app.auth.users import Accounts
+
+keep_offline()
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Cited answers from your own documents.")
+models_app = typer.Typer(no_args_is_help=True, help="The models that come with Parley.")
+app.add_typer(models_app, name="models")
+out, err = Console(), Console(stderr=True)
+
+
+@app.command()
+def run(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Serve the chat, the ops pages and the APIs."""
+    from app.serve import serve
+
+    settings = _settings()
+    changes = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
+    serve(settings.model_copy(update={"server": settings.server.model_copy(update=changes)}), out)
+
+
+@app.command()
+def ingest(
+    path: Annotated[Path, typer.Argument(help="A file or a folder.", exists=True)],
+    dry_run: Annotated[bool, typer.Option(help="Report what would change, and change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    groups: Annotated[str, typer.Option(help="Reader groups, comma-separated; empty means everyone.")] = "",
+) -> None:
+    """Read documents and publish them as a new release of the corpus."""
+    from ingest.command import run as run_ingest
+    from retrieval.corpus import Corpus
+
+    settings = _settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    corpus = Corpus.open(settings.retrieval, settings.data_dir)
+    try:
+        readers = _split(groups) or None
+        code = run_ingest(path, corpus, settings.ingest, groups=readers, dry_run=dry_run, as_json=as_json)
+    finally:
+        corpus.close()
+    raise typer.Exit(code)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the answer, its citations and figures as JSON.")
+    ] = False,
+    groups: Annotated[str, typer.Option(help="Ask as a reader of these groups, comma-separated.")] = "",
+) -> None:
+    """Ask one question from the terminal."""
+    from agents.errors import TurnError
+    from app.ask import ask_once
+
+    logging.basicConfig(level=logging.ERROR)
+    try:
+        result = asyncio.run(
+            ask_once(_settings(), question, groups.split(",") if groups else [], None if as_json else out)
+        )
+    except TurnError as error:
+        err.print(error.message, markup=False)
+        raise typer.Exit(1) from None
+    if as_json:
+        _print_json(result)
+
+
+@models_app.command("verify")
+def verify_models() -> None:
+    """Check that the packaged models are in place and are the bytes that were published."""
+    from app.models import verify
+
+    for line in verify():
+        out.print(line, markup=False, highlight=False)
+
+
+def _print_json(result: TurnResult) -> None:
+    from app.api.openai import figures
+
+    sys.stdout.write(json.dumps({"answer": result.text, **figures(result)}, ensure_ascii=False, indent=2) + "\n")
+
+
+def _split(groups: str) -> tuple[str, ...]:
+    return tuple(filter(None, (group.strip() for group in groups.split(","))))
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except ConfigurationError as error:
+        err.print(f"Parley cannot start with these settings:\n{error}", markup=False)
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def _accounts() -> Iterator[Accounts]:
+    from app.auth.users import Accounts
+
+    settings = _settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    accounts = Accounts.open(settings.data_dir / "chat.db", settings.auth)
+    try:
+        yield accounts
+    finally:
+        accounts.close()
+
+
+def _add_account_commands() -> None:
+    from app.auth.commands import keys_app, users_app
+
+    app.add_typer(users_app(_accounts), name="users")
+    app.add_typer(keys_app(_accounts), name="keys")
+
+
+_add_account_commands()
+
+
+def main() -> None:
+    """Entry point: a known failure is one line, never a stack trace."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        err.print(f"{type(error).__name__}: {error}", markup=False)
+        err.print(f"Set {DEBUG}=1 to see where it happened.", markup=False)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""What the operator pages are given: everything they show comes from here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.ops.experiments.settings import Experiment
+from app.ops.store import OpsStore
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part of the product, and whether it can do its work."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+    """A sentence: what was seen, and where it is not ok, what to do."""
+
+
+@dataclass(frozen=True)
+class OpsState:
+    """The parts behind the pages. `checks` may be slow or fail; the pages bound and report that."""
+
+    store: OpsStore
+    experiments: Mapping[str, Experiment]
+    checks: Callable[[], Awaitable[list[Check]]]
+    clock: Callable[[], datetime]
+    """The present moment, with a time zone."""
+    outbox_depth: Callable[[], int] | None = None
+    """How many records wait on disk to be sent to the store; None where the caller cannot tell."""

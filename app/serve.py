@@ -1,0 +1,68 @@
+"""Starts the web server and says where to click."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+from datetime import timedelta
+
+import uvicorn
+from rich.console import Console
+
+from app.bootstrap import Parley, build_parley
+from app.server import build_app
+from app.settings import ConfigurationError, Settings
+
+SIGNIN_LINK_LIFE = timedelta(minutes=30)
+
+
+def serve(settings: Settings, out: Console) -> None:
+    """Serve until interrupted. Raises `ConfigurationError` where the port is taken."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _refuse_taken_port(settings)
+    parley = build_parley(settings)
+    _announce(parley, out)
+    uvicorn.run(
+        build_app(parley),
+        host=settings.server.host,
+        port=settings.server.port,
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+        ws_max_size=1 << 20,
+    )
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    """Say so at once, before half a minute of loading."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.server.host, settings.server.port))
+        except OSError as error:
+            where = f"{settings.server.host}:{settings.server.port}"
+            raise ConfigurationError(
+                f"cannot listen on {where} ({error.strerror}); choose another with PORT=…"
+            ) from error
+
+
+def _announce(parley: Parley, out: Console) -> None:
+    url = parley.settings.url
+    password = parley.accounts.ensure_admin()
+    out.print(f"\n[bold]Parley[/bold] is at {url}", highlight=False)
+    if password:
+        out.print(
+            f"  First start: user [bold]admin[/bold], password [bold]{password}[/bold] (shown only now)",
+            highlight=False,
+        )
+    if _is_loopback(parley.settings.server.host):
+        token = parley.accounts.create_signin_link("admin", SIGNIN_LINK_LIFE)
+        out.print(f"  Sign in with one click (works once): {url}/signin?token={token}", highlight=False, soft_wrap=True)
+    out.print(f"  Ops pages: {url}/ops    API: {url}/v1    Ctrl-C stops it\n", highlight=False)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

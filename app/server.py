@@ -1,0 +1,107 @@
+"""One ASGI app: the chat at /, the ops pages at /ops, the LangSmith API, the OpenAI-compatible API, health."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import Depends, FastAPI, HTTPException, Request
+from langsmith import uuid7
+
+from agents.turn import Asker
+from app.api.documents import documents_router
+from app.api.health import health_checks, health_router
+from app.api.openai import openai_router
+from app.auth.middleware import SessionMiddleware
+from app.auth.sessions import Sessions
+from app.auth.signin import signin_router
+from app.auth.users import Account
+from app.bootstrap import Parley, ops_api_key
+from app.ops.langsmith import langsmith_app
+from app.ops.views import OpsState, build_deep_links, build_ops
+from app.security import SecurityHeaders
+
+ROOT = Path(__file__).parent.parent
+OPS_ROLES = ("analyst", "admin")
+
+
+def build_app(parley: Parley) -> FastAPI:
+    """The whole web application over one Parley; its lifespan starts and closes the parts."""
+    sessions = Sessions(parley.accounts, parley.secret)
+    app = FastAPI(title="Parley", lifespan=lambda _: _lifespan(parley), docs_url=None, redoc_url=None)
+    app.state.parley = parley
+    app.include_router(health_router(parley))
+    app.include_router(signin_router(sessions))
+    app.include_router(documents_router(parley.corpus, sessions))
+    app.include_router(openai_router(lambda: parley.assistant, _bearer(parley, sessions), uuid7))
+    _add_ops(app, parley, sessions)
+    _mount_chat(app, parley, sessions)
+    app.add_middleware(SessionMiddleware, sessions=sessions, origins=[parley.settings.url])
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(parley: Parley) -> AsyncIterator[None]:
+    await parley.start()
+    try:
+        yield
+    finally:
+        await parley.close()
+
+
+def _add_ops(app: FastAPI, parley: Parley, sessions: Sessions) -> None:
+    """The ops pages and the LangSmith API, for analysts and admins."""
+    state = OpsState(
+        store=parley.store,
+        experiments=parley.settings.experiments,
+        checks=lambda: health_checks(parley),
+        clock=lambda: datetime.now(UTC),
+        outbox_depth=parley.outbox.depth,
+    )
+    analysts = [Depends(sessions.require_role(*OPS_ROLES))]
+    app.include_router(build_ops(state), dependencies=analysts)
+    app.include_router(build_deep_links(), dependencies=analysts)
+    app.mount("/langsmith", langsmith_app(parley.store, _ops_key(parley), parley.settings.ops))
+
+
+def _mount_chat(app: FastAPI, parley: Parley, sessions: Sessions) -> None:
+    """Chainlit at /. It is configured by environment, which must be set before it is imported."""
+    os.environ["CHAINLIT_APP_ROOT"] = str(ROOT)
+    os.environ["CHAINLIT_AUTH_SECRET"] = sessions.signing_key
+    from chainlit.utils import mount_chainlit
+
+    from app.chat import wiring
+    from app.chat.elements import elements_router
+
+    chat = wiring.connect(parley, sessions)
+    app.include_router(elements_router(chat.data, sessions))
+    mount_chainlit(app=app, target=str(ROOT / "app" / "main.py"), path="/")
+
+
+def _bearer(parley: Parley, sessions: Sessions) -> Callable[..., Awaitable[Asker]]:
+    """Authentication of the OpenAI-compatible API: a key from `parley keys create`."""
+
+    async def authenticate(account: Account = Depends(sessions.require_key)) -> Asker:  # noqa: B008
+        return parley.asker(account)
+
+    return authenticate
+
+
+def _ops_key(parley: Parley) -> Callable[[Request], Awaitable[None]]:
+    """Authentication of the embedded LangSmith API: this deployment's own key, or an analyst's API key."""
+    own_key = ops_api_key(parley.secret)
+
+    async def authorize(request: Request) -> None:
+        key = request.headers.get("x-api-key", "")
+        if hmac.compare_digest(key.encode(), own_key.encode()):
+            return
+        account = parley.accounts.verify_key(key)
+        if account is None or account.role not in OPS_ROLES:
+            raise HTTPException(401, "Send an x-api-key made by `parley keys create` for an analyst or admin.")
+
+    return authorize

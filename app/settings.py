@@ -1,0 +1,153 @@
+"""Every setting of Parley, composed from the sections that the packages own.
+
+Sources, strongest first: arguments, environment (`PARLEY_SECTION__FIELD`), `parley.toml`, defaults. `HOST`, `PORT`,
+`LANGSMITH_ENDPOINT`, `LANGSMITH_API_KEY` and `LANGSMITH_PROJECT` are understood too. An unknown name is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from agents.answering.settings import AnsweringSettings
+from agents.models.settings import ModelSettings
+from agents.settings import TurnSettings
+from app.auth.settings import AuthSettings
+from app.ops.experiments.settings import Experiment
+from app.ops.settings import OpsSettings
+from app.tracing.settings import TracingSettings
+from ingest.settings import IngestSettings
+from rails.settings import RailsSettings
+from retrieval.settings import RetrievalSettings
+
+CONFIG_FILE = "parley.toml"
+ENV_PREFIX = "PARLEY_"
+DEBUG = "PARLEY_DEBUG"
+"""Set to anything, it makes the command show stack traces; the only such name that is not a setting."""
+ALIASES = {
+    "HOST": ("server", "host"),
+    "PORT": ("server", "port"),
+    "LANGSMITH_ENDPOINT": ("tracing", "endpoint"),
+    "LANGSMITH_API_KEY": ("tracing", "api_key"),
+    "LANGSMITH_PROJECT": ("tracing", "project"),
+}
+
+
+class ConfigurationError(Exception):
+    """A setting is wrong; the message names it and says what it may be."""
+
+
+class ServerSettings(BaseModel):
+    """Where the web server listens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on; anything but loopback should stand behind TLS."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port to listen on."""
+    public_url: str = ""
+    """The address that users type, where a proxy stands in front; empty derives it from host and port."""
+
+
+class Settings(BaseSettings):
+    """The whole configuration of one Parley, read once and passed down."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", toml_file=CONFIG_FILE, extra="forbid", frozen=True
+    )
+
+    data_dir: Path = Path(".parley")
+    """Everything that Parley writes lies below this folder."""
+    server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
+    turn: TurnSettings = TurnSettings()
+    answering: AnsweringSettings = AnsweringSettings()
+    model: ModelSettings = ModelSettings()
+    models: dict[str, ModelSettings] = Field(default_factory=dict)
+    """Further models by name, for the arms of experiments."""
+    retrieval: RetrievalSettings = RetrievalSettings()
+    ingest: IngestSettings = IngestSettings()
+    rails: RailsSettings = RailsSettings()
+    tracing: TracingSettings = TracingSettings()
+    ops: OpsSettings = OpsSettings()
+    experiments: dict[str, Experiment] = Field(default_factory=dict)
+    """A/B experiments by name; at most one may be enabled."""
+
+    @model_validator(mode="after")
+    def _one_experiment_at_a_time(self) -> Self:
+        enabled = [name for name, experiment in self.experiments.items() if experiment.enabled]
+        if len(enabled) > 1:
+            raise ValueError(f"only one experiment may be enabled at a time, not {' and '.join(enabled)}")
+        return self
+
+    @model_validator(mode="after")
+    def _arms_use_configured_models(self) -> Self:
+        for name, experiment in self.experiments.items():
+            for arm in experiment.arms:
+                if arm.model is not None and arm.model not in self.models:
+                    raise ValueError(
+                        f"experiment {name}, arm {arm.name}: no model {arm.model} is configured below [models]"
+                    )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings, _Aliases(settings_cls), TomlConfigSettingsSource(settings_cls))
+
+    @property
+    def url(self) -> str:
+        """Where users reach Parley."""
+        return self.server.public_url.rstrip("/") or f"http://{self.server.host}:{self.server.port}"
+
+
+class _Aliases(PydanticBaseSettingsSource):
+    """The few environment names that other tools agree on."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, (section, field) in ALIASES.items():
+            if os.environ.get(name):
+                values.setdefault(section, {})[field] = os.environ[name]
+        return values
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings. Raises `ConfigurationError` with one line for each thing that is wrong."""
+    _refuse_unknown_environment()
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or CONFIG_FILE}: {e['msg']}" for e in error.errors()]
+        raise ConfigurationError("\n".join(lines)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{CONFIG_FILE} is not valid TOML: {error}") from error
+
+
+def _refuse_unknown_environment() -> None:
+    """A misspelt variable would otherwise be ignored in silence."""
+    for name in os.environ:
+        section = name.removeprefix(ENV_PREFIX).split("__")[0].lower()
+        if name.startswith(ENV_PREFIX) and name != DEBUG and section not in Settings.model_fields:
+            known = ", ".join(sorted(Settings.model_fields))
+            raise ConfigurationError(f"{name} is not a setting; the sections are {known}")
