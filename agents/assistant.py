@@ -122,6 +122,8 @@ class Assistant:
                     run.inputs = {"question": turn.result.question}
                     run.add_metadata(root_metadata(turn))
                     run.end(outputs=root_outputs(turn.result), error=_error_line(turn.result))
+                    # The question was not known when the run was posted: the rails had not yet redacted it.
+                    run.patch(exclude_inputs=False)
         return turn.result
 
     def _begin(self, request: TurnRequest) -> Turn:

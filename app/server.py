@@ -32,7 +32,7 @@ OPS_ROLES = ("analyst", "admin")
 def build_app(parley: Parley) -> FastAPI:
     """The whole web application over one Parley; its lifespan starts and closes the parts."""
     sessions = Sessions(parley.accounts, parley.secret)
-    app = FastAPI(title="Parley", lifespan=lambda _: _lifespan(parley), docs_url=None, redoc_url=None)
+    app = FastAPI(title="Parley", lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.state.parley = parley
     app.include_router(health_router(parley))
     app.include_router(signin_router(sessions))
@@ -46,12 +46,13 @@ def build_app(parley: Parley) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(parley: Parley) -> AsyncIterator[None]:
-    await parley.start()
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    await app.state.parley.start()
     try:
         yield
     finally:
-        await parley.close()
+        await app.state.chat.close()
+        await app.state.parley.close()
 
 
 def _add_ops(app: FastAPI, parley: Parley, sessions: Sessions) -> None:
@@ -78,8 +79,8 @@ def _mount_chat(app: FastAPI, parley: Parley, sessions: Sessions) -> None:
     from app.chat import wiring
     from app.chat.elements import elements_router
 
-    chat = wiring.connect(parley, sessions)
-    app.include_router(elements_router(chat.data, sessions))
+    app.state.chat = wiring.connect(parley, sessions).data
+    app.include_router(elements_router(app.state.chat, sessions))
     mount_chainlit(app=app, target=str(ROOT / "app" / "main.py"), path="/")
 
 

@@ -7,28 +7,23 @@ from collections.abc import Sequence
 from agents.answering.markdown import blockquote, one_line
 from agents.answering.quotes import Quote
 from agents.turn import Citation
-from retrieval.passages import Hit, Passage
-from retrieval.sentences import split
+from retrieval.passages import Passage
 
 NOT_FOUND = "I could not find an answer to this in the documents."
 NOTHING_NEAR = "Nothing in them comes near it. Other words for the same thing may help."
-_EXCERPT_CHARS = 200
 
 
 def evidence_markdown(quotes: Sequence[Quote]) -> str:
     """The quotes as block quotes, best first, each with the number of its source."""
-    return "\n\n".join(f"{blockquote(quote.text)} [{quote.number}]" for quote in quotes)
+    return "\n\n".join(map(_numbered, quotes))
 
 
-def abstention_markdown(nearest: Sequence[Hit]) -> str:
-    """That the documents don't answer, and which sources come nearest, numbered as `nearest_citations` are."""
+def abstention_markdown(nearest: Sequence[Quote]) -> str:
+    """That the documents don't answer, and the passages that come nearest, each with its source's name."""
     if not nearest:
         return f"{NOT_FOUND} {NOTHING_NEAR}"
-    sources = (
-        f"- [{number}] {source_label(hit.passage)}: “{one_line(_excerpt(hit.passage))}”"
-        for number, hit in enumerate(nearest, 1)
-    )
-    return "\n".join([f"{NOT_FOUND} The nearest sources are:", "", *sources])
+    passages = (f"{source_label(quote.hit.passage)}:\n\n{_numbered(quote)}" for quote in nearest)
+    return "\n\n".join([f"{NOT_FOUND} These passages come nearest:", *passages])
 
 
 def citations(quotes: Sequence[Quote]) -> list[Citation]:
@@ -36,14 +31,7 @@ def citations(quotes: Sequence[Quote]) -> list[Citation]:
     by_number: dict[int, list[Quote]] = {}
     for quote in quotes:
         by_number.setdefault(quote.number, []).append(quote)
-    return [
-        _citation(number, group[0].hit, [quote.text for quote in group]) for number, group in sorted(by_number.items())
-    ]
-
-
-def nearest_citations(nearest: Sequence[Hit]) -> list[Citation]:
-    """Citations for sources that come near a question but don't answer it."""
-    return [_citation(number, hit, []) for number, hit in enumerate(nearest, 1)]
+    return [_citation(number, group) for number, group in sorted(by_number.items())]
 
 
 def source_label(passage: Passage) -> str:
@@ -52,17 +40,17 @@ def source_label(passage: Passage) -> str:
     return ", ".join(one_line(part) for part in (passage.document, page, passage.heading) if part)
 
 
-def _citation(number: int, hit: Hit, quotes: Sequence[str]) -> Citation:
+def _numbered(quote: Quote) -> str:
+    return f"{blockquote(quote.text)} [{quote.number}]"
+
+
+def _citation(number: int, quotes: Sequence[Quote]) -> Citation:
+    hit = quotes[0].hit
     return Citation(
         number=number,
         passage=hit.passage,
-        quotes=tuple(quotes),
+        quotes=tuple(quote.text for quote in quotes),
         score=hit.score,
         dense=hit.dense,
         sparse=hit.sparse,
     )
-
-
-def _excerpt(passage: Passage) -> str:
-    first = next((span.text for span in split(passage.text)), "")
-    return first if len(first) <= _EXCERPT_CHARS else first[:_EXCERPT_CHARS].rsplit(" ", 1)[0] + " …"

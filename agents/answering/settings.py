@@ -20,5 +20,7 @@ class AnsweringSettings(BaseModel):
     """Characters quoted at most; a longer sentence is cut."""
     score_gap: float = Field(default=0.5, ge=0)
     """A sentence that scores this much below the best one is not quoted."""
-    abstain_below: float = Field(default=0.4, ge=0, le=1)
-    """Say that the documents don't answer where the likelihood that they do is lower than this."""
+    abstain_below: float = Field(default=0.25, ge=0, le=1)
+    """Say that the documents don't answer where the likelihood that they do is lower; 0.5 refuses far more."""
+    nearest_from: float = Field(default=0.2, ge=-1, le=1)
+    """Similarity from which a passage is shown as near to a question that the documents don't answer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 from langsmith import Client
@@ -34,8 +35,9 @@ class Rating:
 class FeedbackSink:
     """Sends ratings on as feedback; a rating that changes keeps its id, one that is undone is deleted."""
 
-    def __init__(self, traces: Client, user_hash: Callable[[str], str]) -> None:
+    def __init__(self, traces: Client, project: str, user_hash: Callable[[str], str]) -> None:
         self._traces = traces
+        self._project = project
         self._user_hash = user_hash
 
     def rate(self, rating: Rating, user_id: str) -> None:
@@ -44,6 +46,7 @@ class FeedbackSink:
         self._traces.create_feedback(
             run_id=rating.turn_id,
             trace_id=rating.turn_id,
+            session_id=self._project_id,
             key=KEY,
             score=rating.score,
             value=reason,
@@ -54,8 +57,13 @@ class FeedbackSink:
         )
 
     def undo(self, rating_id: UUID) -> None:
-        """Take a rating back."""
+        """Take a rating back, also one that is still on its way."""
+        self._traces.flush()
         self._traces.delete_feedback(rating_id)
+
+    @cached_property
+    def _project_id(self) -> UUID:
+        return self._traces.read_project(project_name=self._project).id
 
 
 def split_reason(comment: str) -> tuple[str | None, str]:

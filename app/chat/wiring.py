@@ -28,7 +28,7 @@ _connected: list[Wiring] = []
 
 def connect(parley: Parley, sessions: Sessions) -> Wiring:
     """Let the handlers serve this Parley from now on."""
-    sink = FeedbackSink(parley.traces, parley.secret.user_hash)
+    sink = FeedbackSink(parley.traces, parley.settings.tracing.project, parley.secret.user_hash)
     data = ChatData.open(
         parley.settings.data_dir / "chat.db",
         parley.accounts,

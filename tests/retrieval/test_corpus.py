@@ -188,6 +188,14 @@ def test_leaving_a_draft_without_publishing_discards_it(corpus: Corpus, leave: s
     assert "leave rule 7" not in answers(corpus, "leave rule 7")
 
 
+def test_a_discarded_draft_leaves_no_files(tmp_path: Path) -> None:
+    corpus = open_corpus(tmp_path)
+    ingest(corpus, LEAVE)
+    with corpus.draft() as draft:
+        draft.put(*TRAVEL)
+    assert [path.name for path in (tmp_path / "corpus" / "passages").iterdir()] == ["1"]
+
+
 def test_a_release_that_cannot_be_committed_is_discarded(tmp_path: Path) -> None:
     def broken_clock() -> datetime:
         raise OSError("no clock")
