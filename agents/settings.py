@@ -22,5 +22,3 @@ class TurnSettings(BaseModel):
     """A turn that takes longer ends with what it has."""
     prompt: str = "answer@1"
     """The prompt's name and version, a file of `agents/prompts/`."""
-    nearest_sources: int = Field(default=3, ge=0)
-    """How many nearest sources are shown when the documents don't answer."""
