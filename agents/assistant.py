@@ -12,16 +12,20 @@ from weakref import WeakValueDictionary
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langsmith import Client, trace, tracing_context
+from langsmith.run_trees import RunTree
 
-from agents.errors import DeadlineExceeded, TurnError
+from agents.errors import DeadlineExceeded, RailsUnavailable, SearchUnavailable, TurnError
 from agents.graph import build_graph
 from agents.record import root_metadata, root_outputs, settle
 from agents.state import Parts, Turn
 from agents.turn import Delta, Evidence, Finished, Message, TurnEvent, TurnRequest, TurnResult
+from rails import RailFailed
+from retrieval.errors import RetrievalError
 
 log = logging.getLogger(__name__)
 
 STOPPED = "*Stopped.*"
+FLUSH_TIMEOUT_S = 1.0
 _Item = TurnEvent | BaseException | None
 
 
@@ -108,23 +112,47 @@ class Assistant:
                 project_name=self._project,
                 metadata=metadata,
             ) as run:
-                try:
-                    await self._through_stages(turn, events)
-                except TurnError as error:
-                    turn.result.error = {"code": error.code, "message": error.message}
-                    raise
-                except asyncio.CancelledError:
-                    await asyncio.shield(self._stop(turn))
-                    raise
-                finally:
-                    settle(turn)
-                    self._on_ended(turn.result)
-                    run.inputs = {"question": turn.result.question}
-                    run.add_metadata(root_metadata(turn))
-                    run.end(outputs=root_outputs(turn.result), error=_error_line(turn.result))
-                    # The question was not known when the run was posted: the rails had not yet redacted it.
-                    run.patch(exclude_inputs=False)
+                ended_by = await self._ended_by(turn, events)
+                self._record(run, turn)
+        if ended_by is not None:
+            raise ended_by
+        await self._flush()
         return turn.result
+
+    async def _ended_by(self, turn: Turn, events: asyncio.Queue[_Item]) -> BaseException | None:
+        """Run the turn to its end, and give back what ended it early.
+
+        It is not raised here: the root run would take its stack trace for the turn's error.
+        """
+        try:
+            await self._through_stages(turn, events)
+        except TurnError as error:
+            turn.result.error = {"code": error.code, "message": error.message}
+            return error
+        except asyncio.CancelledError as error:
+            await asyncio.shield(self._stop(turn))
+            return error
+        except Exception as error:
+            turn.result.error = {"code": TurnError.code, "message": type(error).__name__}
+            return error
+        finally:
+            settle(turn)
+            self._on_ended(turn.result)
+        return None
+
+    def _record(self, run: RunTree, turn: Turn) -> None:
+        """Write the turn's record into its root run."""
+        run.inputs = {"question": turn.result.question}
+        run.add_metadata(root_metadata(turn))
+        run.end(outputs=root_outputs(turn.result), error=_error_line(turn.result))
+        if self._traces is not None:
+            # The question was not known when the run was posted: the rails had not yet redacted it.
+            run.patch(exclude_inputs=False)
+
+    async def _flush(self) -> None:
+        """Have the finished turn's trace on disk before the turn is reported: the client holds it for half a second."""
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.flush, FLUSH_TIMEOUT_S)
 
     def _begin(self, request: TurnRequest) -> Turn:
         result = TurnResult(turn_id=request.turn_id, thread_id=request.thread_id, status="failed", question="", text="")
@@ -142,6 +170,10 @@ class Assistant:
                     await events.put(cast(TurnEvent, event))
         except TimeoutError as error:
             raise DeadlineExceeded() from error
+        except RetrievalError as error:
+            raise SearchUnavailable() from error
+        except RailFailed as error:
+            raise RailsUnavailable() from error
 
     async def _stop(self, turn: Turn) -> None:
         """Keep what a stopped turn had shown, so that the next one in the thread knows of it."""

@@ -11,7 +11,8 @@ TurnError
     ├── ModelUnavailable
     ├── ModelBusy
     ├── DeadlineExceeded
-    └── SearchUnavailable
+    ├── SearchUnavailable
+    └── RailsUnavailable    a text could not be checked, so it was not used
 
 Each carries a sentence for the user that says what to do next, a stable `code`, and the HTTP status that an API
 answers with. A turn that its user stops is not an error: it ends as `asyncio.CancelledError`.
@@ -109,3 +110,10 @@ class SearchUnavailable(Unavailable):
 
     code = "search_unavailable"
     advice = "The documents cannot be searched right now. Try again in a minute."
+
+
+class RailsUnavailable(Unavailable):
+    """A rail could not do its check; what it should have checked was neither used nor shown."""
+
+    code = "rails_unavailable"
+    advice = "Your question could not be checked for safety, so it was not answered. Try again in a minute."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypedDict
@@ -17,8 +17,9 @@ from agents.arms import Arm, Assign
 from agents.limits import RateLimit
 from agents.models import ModelPool
 from agents.settings import TurnSettings
-from agents.turn import Message, TurnRequest, TurnResult
+from agents.turn import Message, TurnRequest, TurnResult, Verdict
 from rails import Rails
+from rails import Verdict as RailVerdict
 from retrieval.corpus import Corpus
 from retrieval.passages import Hit
 
@@ -65,6 +66,12 @@ class Turn:
     def elapsed_s(self) -> float:
         """Seconds since the question came in."""
         return self.parts.clock() - self.started
+
+    def note(self, verdicts: Iterable[RailVerdict]) -> None:
+        """Write what the rails decided into the result."""
+        self.result.verdicts.extend(
+            Verdict(rail=v.rail, stage=v.stage, action=v.action, reason=v.reason) for v in verdicts
+        )
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

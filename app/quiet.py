@@ -13,6 +13,7 @@ OFFLINE = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "OTEL_SDK_DISABLED": "true",
     "SCARF_NO_ANALYTICS": "true",
+    "OMP_WAIT_POLICY": "passive",
     "TOKENIZERS_PARALLELISM": "false",
     "TRACELOOP_TELEMETRY": "false",
     "TRANSFORMERS_OFFLINE": "1",

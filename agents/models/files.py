@@ -42,6 +42,6 @@ def _from_hub(reference: str) -> Path:
         return Path(hf_hub_download(f"{owner}/{repository}", file))
     except Exception as error:
         raise ModelUnavailable(
-            f"{file} of {owner}/{repository} cannot be fetched from the model hub. Without a network, copy the file "
-            "here and set model.name to its path."
+            f"{file} of {owner}/{repository} cannot be fetched from the model hub. Allow it with HF_HUB_OFFLINE=0, or "
+            "copy the file here and set model.name to its path."
         ) from error

@@ -123,8 +123,9 @@ class Gguf:
 
 
 def _load(path: Path, context_tokens: int, threads: int) -> Llama:
-    # Read once, when OpenMP is first loaded. Its threads spin while they wait for each other; beside one busy process
-    # on the same cores that was measured to slow generation from 17 to 1 token/s.
+    # OpenMP's threads spin while they wait for each other; beside one busy process on the same cores that was measured
+    # to slow generation from 17 to 1 token/s. It reads this when it is first loaded, so a process that imports another
+    # user of OpenMP before (torch) must set it earlier still.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from llama_cpp import Llama
 

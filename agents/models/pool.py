@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-
-from langchain_core.language_models import BaseChatModel
+from typing import TYPE_CHECKING
 
 from agents.errors import ModelUnavailable
 from agents.models.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 
 def build_model(settings: ModelSettings) -> BaseChatModel:

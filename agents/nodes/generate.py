@@ -11,17 +11,17 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langgraph.runtime import Runtime
 
 from agents.answering.claims import ClaimFilter
-from agents.errors import Unavailable
+from agents.errors import RailsUnavailable, Unavailable
 from agents.prompts import load_prompt
 from agents.state import Turn, TurnState
-from agents.turn import Delta, Usage, Verdict
-from rails import SentenceGate
+from agents.turn import Delta, Usage
+from rails import RailFailed, SentenceGate
 
 
 async def generate(state: TurnState, runtime: Runtime[Turn]) -> None:
     """Stream the model's sentences through the citation check and the output rails.
 
-    A model that fails leaves the quotes standing as the answer, and its error in the record.
+    A model or a rail that fails leaves the quotes standing as the answer, and its error in the record.
     """
     turn = runtime.context
     prompt = load_prompt(turn.arm.prompt or turn.parts.settings.prompt)
@@ -31,7 +31,7 @@ async def generate(state: TurnState, runtime: Runtime[Turn]) -> None:
         async with aclosing(model_text(turn, prompt.render(state["search_question"], state["quotes"]))) as text:
             async for sentence in whole_sentences(text):
                 await show(sentence, claims, runtime)
-    except Unavailable as error:
+    except TurnError as error:
         turn.result.error = {"code": error.code, "message": error.message}
 
 
@@ -42,10 +42,11 @@ async def show(sentence: str, claims: ClaimFilter, runtime: Runtime[Turn]) -> No
     turn.result.sentences, turn.result.unsupported = claims.sentences, claims.unsupported
     if supported is None:
         return
-    checked = await asyncio.to_thread(turn.parts.rails.check_output, supported)
-    turn.result.verdicts.extend(
-        Verdict(rail=v.rail, stage=v.stage, action=v.action, reason=v.reason) for v in checked.verdicts
-    )
+    try:
+        checked = await asyncio.to_thread(turn.parts.rails.check_output, supported)
+    except RailFailed as error:
+        raise RailsUnavailable() from error
+    turn.note(checked.verdicts)
     if not checked.blocked:
         runtime.stream_writer(Delta(text=checked.text))
 

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from agents.errors import Blocked
 from agents.state import Turn, TurnState
-from agents.turn import Notice, Verdict
+from agents.turn import Notice
 
 
 async def input_rails(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
@@ -16,12 +16,11 @@ async def input_rails(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     turn = runtime.context
     checked = await asyncio.to_thread(turn.parts.rails.check_input, turn.request.question.strip())
     turn.result.question = checked.text
-    verdicts = [Verdict(rail=v.rail, stage=v.stage, action=v.action, reason=v.reason) for v in checked.verdicts]
-    turn.result.verdicts.extend(verdicts)
+    turn.note(checked.verdicts)
     if checked.blocked:
-        reasons = "; ".join(v.reason for v in verdicts if v.action == "block")
+        reasons = "; ".join(v.reason for v in checked.verdicts if v.action == "block")
         raise Blocked(f"This question cannot be answered here: {reasons}. Please rephrase it.")
-    redacted = [v.reason for v in verdicts if v.action == "redact"]
+    redacted = [v.reason for v in checked.verdicts if v.action == "redact"]
     if redacted:
         runtime.stream_writer(
             Notice(text=f"Removed from your question before it was used or stored: {'; '.join(redacted)}.")

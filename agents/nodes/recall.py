@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from langgraph.runtime import Runtime
@@ -14,9 +15,21 @@ from agents.turn import Message
 async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     """Take the history that the caller sent, or else the thread's own, newest first within the budget."""
     turn = runtime.context
-    sent = turn.request.history
-    said = sent if sent is not None else [Message(**message) for message in state.get("messages", [])]
-    return {"history": newest(said, turn.parts.settings)}
+    if turn.request.history is not None:
+        return {"history": await asyncio.to_thread(safe, turn, newest(turn.request.history, turn.parts.settings))}
+    own = [Message(**message) for message in state.get("messages", [])]
+    return {"history": newest(own, turn.parts.settings)}
+
+
+def safe(turn: Turn, messages: Sequence[Message]) -> list[Message]:
+    """What the rails leave of a history that they have not seen yet; the thread's own was checked line by line."""
+    kept = []
+    for message in messages:
+        checked = turn.parts.rails.check_input(message.content)
+        turn.note(v for v in checked.verdicts if v.action != "pass")
+        if not checked.blocked:
+            kept.append(message.model_copy(update={"content": checked.text}))
+    return kept
 
 
 def newest(messages: Sequence[Message], settings: TurnSettings) -> list[Message]:

@@ -9,10 +9,7 @@ from langgraph.runtime import Runtime
 from langsmith import trace
 
 from agents.answering.followup import standalone
-from agents.errors import SearchUnavailable
 from agents.state import Turn, TurnState
-from agents.turn import Verdict
-from retrieval.errors import RetrievalError
 from retrieval.passages import Hit
 
 
@@ -27,12 +24,9 @@ async def retrieve(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
 
 
 async def search(turn: Turn, query: str) -> list[Hit]:
-    """The hits for a query. Raises `SearchUnavailable`."""
+    """The hits for a query, among what the asker may read."""
     turn.result.corpus_release = turn.parts.corpus.release().number
-    try:
-        return await turn.parts.corpus.search(query, groups=turn.request.asker.groups, limit=turn.arm.retrieval_limit)
-    except RetrievalError as error:
-        raise SearchUnavailable() from error
+    return await turn.parts.corpus.search(query, groups=turn.request.asker.groups, limit=turn.arm.retrieval_limit)
 
 
 def harmless(turn: Turn, hits: list[Hit]) -> list[Hit]:
@@ -40,11 +34,7 @@ def harmless(turn: Turn, hits: list[Hit]) -> list[Hit]:
     kept = []
     for hit in hits:
         checked = turn.parts.rails.check_passage(hit.passage.text)
-        turn.result.verdicts.extend(
-            Verdict(rail=v.rail, stage=v.stage, action=v.action, reason=v.reason)
-            for v in checked.verdicts
-            if v.action != "pass"
-        )
+        turn.note(v for v in checked.verdicts if v.action != "pass")
         if not checked.blocked:
             kept.append(hit)
     return kept

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.assistant import Assistant
 from agents.errors import Empty, TurnError
 from agents.turn import Asker, Delta, Evidence, Finished, Message, Notice, TurnRequest, TurnResult
+from app.api.openai_errors import OpenAIRoute, turn_error_body
 
+Answer = TypeVar("Answer")
 MODEL = "parley"
 CLIENT_CLOSED_REQUEST = 499
 DISCONNECT_POLL_S = 0.1
+UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+"""Proxies pass each chunk on as it comes."""
 
 
 class TextPart(BaseModel):
@@ -59,12 +63,17 @@ class ChatRequest(BaseModel):
     stream_options: dict[str, Any] | None = None
     thread_id: str | None = Field(default=None, max_length=128)
 
+    @property
+    def wants_usage(self) -> bool:
+        """Whether a stream is to end with a chunk of token counts."""
+        return bool(self.stream_options and self.stream_options.get("include_usage"))
+
 
 def openai_router(
     assistant: Callable[[], Assistant], authenticate: Callable[..., Awaitable[Asker]], new_id: Callable[[], UUID]
 ) -> APIRouter:
     """`POST /v1/chat/completions` and `GET /v1/models` for callers that `authenticate` lets in."""
-    router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"])
+    router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"], route_class=OpenAIRoute)
 
     @router.get("/models")
     async def models(_: Asker = Depends(authenticate)) -> dict[str, Any]:  # noqa: B008
@@ -81,27 +90,18 @@ def openai_router(
         asker: Asker = Depends(authenticate),  # noqa: B008
     ) -> Response:
         """Answer the last user message, with citations and figures under `parley`."""
-        try:
-            turn = _turn(body, asker, new_id())
-            if body.stream:
-                return await _streamed(assistant(), turn, usage=bool((body.stream_options or {}).get("include_usage")))
-            result = await _unless_disconnected(assistant().ask(turn), request)
-        except TurnError as error:
-            return error_response(error)
+        turn = _turn(body, asker, new_id())
+        if body.stream:
+            return await _streamed(assistant(), turn, request, body.wants_usage)
+        result = await _unless_disconnected(assistant().ask(turn), request)
         return JSONResponse(_completion(result)) if result else Response(status_code=CLIENT_CLOSED_REQUEST)
 
+    @router.api_route("/{path:path}", methods=["GET", "POST", "DELETE"], include_in_schema=False)
+    async def not_served(path: str) -> None:
+        """Say so, where the chat's page would otherwise answer."""
+        raise HTTPException(404, f"/v1/{path} is not served; there are /v1/models and /v1/chat/completions.")
+
     return router
-
-
-def error_response(error: TurnError) -> JSONResponse:
-    """A turn's error in OpenAI's error shape."""
-    headers = {"Retry-After": str(max(1, round(error.retry_after_s)))} if error.retry_after_s else None
-    return JSONResponse({"error": _error(error)}, status_code=error.http_status, headers=headers)
-
-
-def _error(error: TurnError) -> dict[str, Any]:
-    kind = "invalid_request_error" if error.http_status < 500 else "server_error"
-    return {"message": error.message, "type": kind, "param": None, "code": error.code}
 
 
 def _turn(body: ChatRequest, asker: Asker, turn_id: UUID) -> TurnRequest:
@@ -120,22 +120,26 @@ def _turn(body: ChatRequest, asker: Asker, turn_id: UUID) -> TurnRequest:
     )
 
 
-async def _unless_disconnected(answer: Coroutine[Any, Any, TurnResult], request: Request) -> TurnResult | None:
-    """The turn's result, or None when the caller hangs up first, which stops the turn."""
-    task = asyncio.create_task(answer)
-    while not (await asyncio.wait({task}, timeout=DISCONNECT_POLL_S))[0]:
-        if await request.is_disconnected():
-            task.cancel()
-            await asyncio.wait({task})
-            return None
-    return task.result()
+async def _unless_disconnected(answer: Awaitable[Answer], request: Request) -> Answer | None:
+    """What is awaited, or None when the caller hangs up first, which stops the turn."""
+    task = asyncio.ensure_future(answer)
+    try:
+        while not (await asyncio.wait({task}, timeout=DISCONNECT_POLL_S))[0]:
+            if await request.is_disconnected():
+                return None
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
-async def _streamed(assistant: Assistant, turn: TurnRequest, usage: bool) -> StreamingResponse:
+async def _streamed(assistant: Assistant, turn: TurnRequest, request: Request, usage: bool) -> Response:
     """The turn as a stream. Its first event is awaited here, so that a refusal still gets its HTTP status."""
     events = assistant.stream(turn)
-    first = await anext(events)
-    return StreamingResponse(_sse(turn, first, events, usage), media_type="text/event-stream")
+    first = await _unless_disconnected(anext(events), request)
+    if first is None:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    return StreamingResponse(_sse(turn, first, events, usage), media_type="text/event-stream", headers=UNBUFFERED)
 
 
 async def _sse(turn: TurnRequest, first: Any, events: AsyncGenerator[Any, None], usage: bool) -> AsyncIterator[str]:
@@ -154,7 +158,7 @@ async def _sse(turn: TurnRequest, first: Any, events: AsyncGenerator[Any, None],
                 yield _piece(event, chunk)
                 event = await anext(rest)
         except TurnError as error:
-            yield _data({"error": _error(error)})
+            yield _data(turn_error_body(error))
             return
         yield chunk({}, finish="stop", parley=figures(event.result))
         if usage:
