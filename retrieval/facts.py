@@ -43,6 +43,11 @@ _OPPOSITES = [
 ]  # fmt: skip
 
 
+_PREPOSITION = re.compile(
+    r"\b(before|after|during|until|since|over|under|above|below|with|without)\s+(?:the |a |an )?(\w+)"
+)
+
+
 class Number(NamedTuple):
     """A number as it compares, and the word that it counts ("day" of "5 days"; empty where none follows)."""
 
@@ -82,7 +87,17 @@ def opposed(claim: str, source: str) -> bool:
     """Whether the claim says "before", "at least", "allowed" where the source says "after", "at most", "forbidden"."""
     left, right = ({stem(word) for word in words(text)} for text in (claim, source))
     pairs = [pair for a, b in _OPPOSITES for pair in ((a, b), (b, a))]
-    return any(said & left and not said & right and meant & right and not meant & left for said, meant in pairs)
+    clash = any(said & left and not said & right and meant & right and not meant & left for said, meant in pairs)
+    return clash or _other_preposition(claim, source)
+
+
+def _other_preposition(claim: str, source: str) -> bool:
+    """Whether "before X" of the source became "during X"."""
+    meant: dict[str, set[str]] = {}
+    for preposition, word in _PREPOSITION.findall(source.casefold()):
+        meant.setdefault(word, set()).add(preposition)
+    said = _PREPOSITION.findall(claim.casefold())
+    return any(word in meant and preposition not in meant[word] for preposition, word in said)
 
 
 def _value(match: re.Match[str]) -> str:

@@ -25,6 +25,8 @@ class Document(BaseModel):
     media_type: str
     size_bytes: int
     pages: int | None = None
+    pipeline: str = ""
+    """What made its passages: the version and the sizes of parsing and splitting. Other ones read the file anew."""
     groups: tuple[str, ...] = (EVERYONE,)
 
 

@@ -1,0 +1,59 @@
+"""What an ingest did, file by file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ingest.errors import Reason
+
+Status = Literal["added", "changed", "unchanged", "removed", "refused"]
+STATUSES: tuple[Status, ...] = ("added", "changed", "unchanged", "removed", "refused")
+
+
+class FileReport(BaseModel):
+    """What became of one file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """The path below the ingested folder."""
+    source: str
+    """The absolute path."""
+    status: Status
+    passages: int = 0
+    """Passages that were made of it in this run."""
+    pages: int | None = None
+    reason: Reason | None = None
+    """Why it was refused."""
+    detail: str = ""
+    """A sentence on what was found and what to do."""
+
+
+class IngestReport(BaseModel):
+    """What became of all files."""
+
+    files: list[FileReport] = Field(default_factory=list)
+    dry_run: bool = False
+    release: int
+    """The release that readers see now."""
+    published: bool = False
+    """Whether this run published it."""
+    seconds: float = 0.0
+
+    def counts(self) -> dict[Status, int]:
+        """Files by what became of them."""
+        counted = Counter(file.status for file in self.files)
+        return {status: counted[status] for status in STATUSES}
+
+    @property
+    def passages(self) -> int:
+        """Passages that were made in this run."""
+        return sum(file.passages for file in self.files)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where at least one file was taken in, kept or removed; 1 where nothing could be."""
+        return 0 if any(file.status != "refused" for file in self.files) else 1

@@ -1,0 +1,36 @@
+"""Settings of ingest: what is read, how large a passage is, and what one file may cost."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from retrieval.passages import EVERYONE
+
+
+class IngestSettings(BaseModel):
+    """How files become passages. Environment: `PARLEY_INGEST__...`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    include: tuple[str, ...] = ("*",)
+    """Patterns of the files to read, matched against the path below the ingested folder; `*` matches `/` too."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of files to leave out; they win over `include`. Hidden files are always left out."""
+    groups: tuple[str, ...] = (EVERYONE,)
+    """Reader groups of newly ingested documents, where the command names none."""
+    max_file_bytes: int = Field(default=50_000_000, gt=0)
+    """Larger files are refused."""
+    max_unpacked_bytes: int = Field(default=200_000_000, gt=0)
+    """A zipped format (DOCX) that claims to unpack to more is refused before it is unpacked."""
+    max_pages: int = Field(default=2_000, gt=0)
+    """Longer PDFs are refused."""
+    parse_timeout_s: float = Field(default=60.0, gt=0)
+    """A file that takes longer to parse is refused."""
+    parse_memory_bytes: int = Field(default=2_000_000_000, gt=0)
+    """Address space of the process that parses; a file that needs more is refused."""
+    passage_tokens: int = Field(default=200, ge=32)
+    """Size that passages are packed up to, in estimated word pieces of the encoder."""
+    passage_min_tokens: int = Field(default=40, ge=0)
+    """A section that is shorter joins its neighbour under the same top heading, which may grow by as much."""
+    read_ahead: int = Field(default=4, ge=1)
+    """Files that are parsed ahead of the encoder."""
