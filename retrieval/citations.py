@@ -156,14 +156,17 @@ def _strange_names(claim: str, evidence: str, source: str) -> set[str]:
 
 
 def _strange_numbers(claim: str, evidence: str) -> set[str]:
-    known = facts.numbers(evidence)
-    values = {number.value for number in known}
-    counted = {number.counted for number in known}
-    return {
-        number.value
-        for number in facts.numbers(claim)
-        if number.value not in values or (number.counted in counted - {""} and number not in known)
-    }
+    known, stems = facts.numbers(evidence), set(content_words(evidence))
+    return {number.value for number in facts.numbers(claim) if not _is_stated(number, known, stems)}
+
+
+def _is_stated(number: facts.Number, known: Sequence[facts.Number], stems: AbstractSet[str]) -> bool:
+    """Whether the evidence has this number for the same thing: not "16 weeks" or "3 weeks" where "16 days" is claimed."""
+    counted = {other.counted for other in known if other.value == number.value}
+    if not counted or not number.counted or number.counted in counted:
+        return bool(counted)
+    elsewhere = any(other.counted == number.counted for other in known)
+    return not elsewhere and ("" in counted or number.counted in stems)
 
 
 def _denies(one: str, other: str) -> bool:

@@ -8,7 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -161,8 +161,12 @@ class WordEncoder:
 
 
 def indexed_text(passage: Passage) -> str:
-    """What is embedded of a passage: its text below the title and the headings that it stands under."""
-    return "\n".join(part for part in (passage.title, passage.heading, passage.text) if part)
+    """What is embedded of a passage: its text below the file's name, the title and the headings that it stands under.
+
+    People ask for "the report of 2023 Q3" by the name that the file has, and often nothing in the file says it.
+    """
+    name = PurePath(passage.document).stem
+    return "\n".join(part for part in (name, passage.title, passage.heading, passage.text) if part)
 
 
 def build_embedder(settings: RetrievalSettings) -> Embedder:

@@ -58,7 +58,11 @@ class Number(NamedTuple):
 def numbers(text: str) -> list[Number]:
     """Every number of a text in one form: "1,500", "five", "12 %" and "€3" give 1500, 5, 12% and €3."""
     found = ((match, _next_word(text, match.end())) for match in _NUMBER.finditer(text))
-    return [Number(_value(match), counted) for match, counted in found if counted or match[0].lower() not in _PRONOUNS]
+    return [
+        Number(_value(match), counted)
+        for match, counted in found
+        if counted or match["digits"].lower() not in _PRONOUNS
+    ]
 
 
 def names(text: str) -> set[str]:

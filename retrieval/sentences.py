@@ -16,7 +16,8 @@ _ABBREVIATIONS = frozenset(
 )
 _BEFORE_NUMBERS = frozenset("no nos vol fig figs eq sec sect ch art para p pp item".split())
 _STARTERS = frozenset(
-    "the a an it he she they we you i this that these those in on at for if when after as there but".split()
+    "the a an it he she they we you i this that these those in on at for if when then after as there "
+    "but however".split()
 )
 
 _LINE_BLOCK = re.compile(r"\s*(?:[-*+•◦▪–]\s|\d{1,3}[.)]\s|\(?[a-zA-Z][.)]\s|#{1,6}\s|>|\|)")

@@ -12,12 +12,15 @@ from retrieval.sentences import split
 from retrieval.words import content_words
 
 _SAME_WORDS = 0.8
+_SUPPORTED_FROM = (
+    0.7  # stricter than a citation must be: the quotes are on the screen, so that withholding costs little
+)
 
 _CITATION = re.compile(
     r"\s*(?:\[[\d,;\s]+\]|[\[(](?:source|quote|passage)s?\s[\d,;\s]+[\])]|【[^】]*】)", re.IGNORECASE
 )
 _LEAD_IN = re.compile(
-    r"^\s*(?:(?:answer|a)\s*:\s*)?"
+    r"^\s*(?:(?:answer|a|the answer(?: to (?:this|the|your) question)? is)\s*:\s*)?"
     r"(?:(?:based on|according to|as (?:stated|mentioned|described) in|from|in) (?:the )?"
     r"(?:(?:provided|given|above|quoted|following) )?"
     r"(?:sources?|documents?|passages?|quotes?|contexts?|information|texts?)(?: provided| above| given)?\s*,?\s*)?"
@@ -52,7 +55,7 @@ class ClaimFilter:
         if not claim:
             return None
         self.sentences += 1
-        support = check(claim, self._sources)
+        support = check(claim, self._sources, supported_from=_SUPPORTED_FROM)
         if support.verdict != "supported" or support.source is None:
             self.unsupported += 1
             return None

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langgraph.runtime import Runtime
 
 from agents.answering.claims import ClaimFilter
-from agents.errors import RailsUnavailable, Unavailable
+from agents.errors import RailsUnavailable, TurnError
 from agents.prompts import load_prompt
 from agents.state import Turn, TurnState
 from agents.turn import Delta, Usage

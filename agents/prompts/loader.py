@@ -36,12 +36,16 @@ class Prompt:
         return [SystemMessage(self.system), HumanMessage(content)]
 
 
+def known_prompts() -> list[str]:
+    """The names of all prompts."""
+    return sorted(path.stem for path in _FOLDER.glob("*@*.md"))
+
+
 def load_prompt(name: str) -> Prompt:
     """Read `NAME@VERSION`; raises `UnknownPrompt`, which names the known ones."""
-    known = {path.stem: path for path in _FOLDER.glob("*@*.md")}
-    if name not in known:
-        raise UnknownPrompt(f"There is no prompt {name!r}; there are: {', '.join(sorted(known))}.")
-    system, _, user = known[name].read_text(encoding="utf-8").partition(_SEPARATOR)
+    if name not in known_prompts():
+        raise UnknownPrompt(f"There is no prompt {name!r}; there are: {', '.join(known_prompts())}.")
+    system, _, user = (_FOLDER / f"{name}.md").read_text(encoding="utf-8").partition(_SEPARATOR)
     return Prompt(version=name, system=system.strip(), user=user.strip())
 
 
