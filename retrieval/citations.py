@@ -161,7 +161,7 @@ def _strange_numbers(claim: str, evidence: str) -> set[str]:
 
 
 def _is_stated(number: facts.Number, known: Sequence[facts.Number], stems: AbstractSet[str]) -> bool:
-    """Whether the evidence has this number for the same thing: not "16 weeks" or "3 weeks" where "16 days" is claimed."""
+    """Whether the evidence has this number, and of the same thing: where "16 days" is claimed, not "16 weeks"."""
     counted = {other.counted for other in known if other.value == number.value}
     if not counted or not number.counted or number.counted in counted:
         return bool(counted)

@@ -10,8 +10,8 @@ from agents.answering.quotes import Quote
 # Logistic weights over the best quote's match. XQuAD English, each of the 1190 questions once with its paragraph in the
 # corpus and once without it, gives an AUC of 0.945, and 14 % of the answerable are refused where 90 % of the others
 # are (below 0.52); a threshold on the best passage's cosine gives 0.83 and 47 %. XQuAD's questions repeat the words of
-# their paragraphs, and a fit to them alone leans on shared words (0.955, 12 %). People who have not read the text choose
-# other words: that fit refused many of their questions. So shared words count less than half of it here.
+# their paragraphs, and a fit to them alone leans on shared words (0.955, 12 %). People who have not read the text
+# choose other words: that fit refused many of their questions. So shared words count less than half of it here.
 _INTERCEPT = -6.6
 _SIMILARITY = 9.6
 _COVERAGE = 1.0

@@ -120,16 +120,16 @@ def test_an_unknown_language_says_so() -> None:
         WordEncoder("klingon")
 
 
-def test_a_passage_is_indexed_below_its_title_and_headings() -> None:
+def test_a_passage_is_indexed_below_its_file_name_title_and_headings() -> None:
     passage = Passage(
         id="1",
         document_id="2",
-        document="a.md",
+        document="hr/rules 2023.md",
         title="Handbook",
         page=None,
         heading="Time > Leave",
         text="Five.",
         position=0,
     )
-    assert indexed_text(passage) == "Handbook\nTime > Leave\nFive."
-    assert indexed_text(passage.model_copy(update={"heading": ""})) == "Handbook\nFive."
+    assert indexed_text(passage) == "rules 2023\nHandbook\nTime > Leave\nFive."
+    assert indexed_text(passage.model_copy(update={"heading": ""})) == "rules 2023\nHandbook\nFive."
