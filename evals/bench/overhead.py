@@ -1,0 +1,132 @@
+"""What a turn costs beyond model, encoder and search, traced and not, beside bare LangGraph."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, TypedDict
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langsmith import uuid7
+from rich.progress import Progress
+
+from agents.assistant import Assistant
+from agents.turn import Asker, TurnRequest
+from app.bootstrap import Parley, build_parley
+from app.settings import Settings
+from evals.bench.figures import Figure, alternately, quantile
+from evals.bench.timed import Stopwatch, TimedChat, TimedEmbedder, timed_corpus
+from evals.questions import docs_cases
+from evals.setup import ingest_docs, trial_settings
+from retrieval.embedding import build_embedder
+
+STAGES = 10
+"""Stages of a turn that looks something up."""
+WARM_UP_S = 300
+AGAINST = f"LangGraph, {STAGES} empty nodes"
+
+Ask = Callable[[str], Awaitable[object]]
+
+
+def measure(folder: Path, progress: Progress, *, turns: int = 60) -> list[Figure]:
+    """Turns on the sample documents, with the model without weights and the real encoder and index."""
+    times = asyncio.run(_measure(folder, progress, turns))
+    return [
+        Figure(
+            f"{name} of a turn without its engines, {side}",
+            "ms",
+            quantile(times[side], share),
+            quantile(times["bare"], share),
+            AGAINST,
+        )
+        for side in ("untraced", "traced")
+        for name, share in (("p50", 0.5), ("p95", 0.95))
+    ]
+
+
+async def _measure(folder: Path, progress: Progress, turns: int) -> dict[str, list[float]]:
+    """Milliseconds outside the engines, by side."""
+    engines = Stopwatch()
+    questions = [case.question for case in docs_cases()]
+    async with AsyncExitStack() as stack:
+        parley = await stack.enter_async_context(_parley(trial_settings(folder), engines))
+        untraced = Assistant(parley.parts, await stack.enter_async_context(_checkpoints(folder / "untraced.db")))
+        bare = _bare_graph(await stack.enter_async_context(_checkpoints(folder / "bare.db")))
+        sides: dict[str, Ask] = {
+            "untraced": lambda question: untraced.ask(_request(question)),
+            "traced": lambda question: parley.assistant.ask(_request(question)),
+            "bare": lambda question: _run(bare, question),
+        }
+        for ask in sides.values():
+            await ask(questions[0])
+        times: dict[str, list[float]] = {name: [] for name in sides}
+        for turn, name in progress.track(alternately(list(sides), turns), description="turn overhead"):
+            engines.take_s()
+            began = time.perf_counter()
+            await sides[name](questions[turn % len(questions)])
+            times[name].append((time.perf_counter() - began - engines.take_s()) * 1000)
+            await asyncio.to_thread(parley.traces.flush)
+    return times
+
+
+@asynccontextmanager
+async def _parley(settings: Settings, engines: Stopwatch) -> AsyncIterator[Parley]:
+    """A started, warm Parley over the sample documents, with the stopwatch on its engines."""
+    embedder = TimedEmbedder(build_embedder(settings.retrieval), engines)
+    await asyncio.to_thread(ingest_docs, settings, embedder)
+    parley = build_parley(settings, model=TimedChat(stopwatch=engines), embedder=embedder)
+    parley.corpus.close()
+    parley.corpus = timed_corpus(settings, embedder, engines)
+    parley.parts = replace(parley.parts, corpus=parley.corpus)
+    await parley.start()
+    try:
+        await asyncio.wait_for(parley.warm.wait(), WARM_UP_S)
+        yield parley
+    finally:
+        await parley.close()
+
+
+@asynccontextmanager
+async def _checkpoints(file: Path) -> AsyncIterator[AsyncSqliteSaver]:
+    """Checkpoints kept the way Parley keeps its own."""
+    async with AsyncSqliteSaver.from_conn_string(str(file)) as saver:
+        await saver.conn.execute("PRAGMA synchronous = NORMAL")
+        await saver.setup()
+        yield saver
+
+
+def _request(question: str) -> TurnRequest:
+    turn_id = uuid7()
+    return TurnRequest(turn_id=turn_id, thread_id=str(turn_id), question=question, asker=Asker(user_hash="bench"))
+
+
+class _State(TypedDict):
+    messages: Annotated[list[str], lambda old, new: old + new]
+
+
+def _bare_graph(checkpointer: AsyncSqliteSaver) -> CompiledStateGraph:
+    """As many nodes as a turn has stages, which do nothing; the first keeps a message."""
+
+    async def first(state: _State) -> _State:
+        return {"messages": ["What was asked."]}
+
+    async def empty(state: _State) -> None:
+        return None
+
+    graph = StateGraph(_State)
+    graph.add_sequence([("first", first), *((f"stage {number}", empty) for number in range(1, STAGES))])
+    graph.add_edge(START, "first")
+    return graph.compile(checkpointer=checkpointer)
+
+
+async def _run(graph: CompiledStateGraph, question: str) -> None:
+    config: RunnableConfig = {"configurable": {"thread_id": str(uuid7())}}
+    async for _ in graph.astream({"messages": [question]}, config, stream_mode="custom", durability="exit"):
+        pass

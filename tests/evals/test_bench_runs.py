@@ -1,0 +1,34 @@
+"""Each bench at its smallest: it runs against the real parts and gives figures. How fast is not tested."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.progress import Progress
+
+from evals.bench import ingestion, model, overhead, search, traces
+from evals.bench.figures import Figure
+
+SMALLEST: list[Any] = [
+    pytest.param(traces.measure, {"turns": 3, "repetitions": 1}, id="traces"),
+    pytest.param(ingestion.measure, {"passages": 6, "repetitions": 1}, id="ingestion", marks=pytest.mark.model),
+    pytest.param(search.measure, {"passages": 20, "questions": 3}, id="search", marks=pytest.mark.model),
+    pytest.param(overhead.measure, {"turns": 1}, id="overhead", marks=pytest.mark.model),
+    pytest.param(
+        model.measure, {"repetitions": 1, "tokens": 4, "prompt_chars": 50}, id="model", marks=pytest.mark.model
+    ),
+]
+
+
+@pytest.mark.parametrize(("measure", "size"), SMALLEST)
+def test_a_bench_gives_figures_of_both_sides(measure: Any, size: dict[str, int], tmp_path: Path) -> None:
+    figures: list[Figure] = measure(tmp_path, Progress(disable=True), **size)
+    assert figures
+    for figure in figures:
+        assert figure.parley > 0, figure
+        assert figure.raw, figure
+        assert figure.against, figure
+        assert math.isfinite(figure.ratio or 0), figure
