@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from agents.answering.quotes import Quote
+from agents.answering.settings import AnsweringSettings
 
 # Logistic weights over the best quote's match. XQuAD English, each of the 1190 questions once with its paragraph in the
 # corpus and once without it, gives an AUC of 0.945, and 14 % of the answerable are refused where 90 % of the others
@@ -32,3 +33,8 @@ def answerability(quotes: Sequence[Quote]) -> float:
         + _LACKS_NUMBER * match.lacks_number
     )
     return 1 / (1 + math.exp(-logit))
+
+
+def nearest(quotes: Sequence[Quote], settings: AnsweringSettings) -> list[Quote]:
+    """The quotes that have something to do with the question, though they don't answer it."""
+    return [quote for quote in quotes if quote.match.similarity >= settings.nearest_from]

@@ -6,7 +6,7 @@ import asyncio
 
 from langgraph.runtime import Runtime
 
-from agents.answering.abstention import answerability
+from agents.answering.abstention import answerability, nearest
 from agents.answering.compose import abstention_markdown, citations, evidence_markdown
 from agents.answering.quotes import select_quotes
 from agents.state import Turn, TurnState
@@ -20,11 +20,12 @@ async def quote(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
         select_quotes, state["search_question"], state["hits"], turn.parts.corpus.encode, turn.parts.answering
     )
     answers = answerability(chosen) >= turn.parts.answering.abstain_below
-    text = f"{evidence_markdown(chosen)}\n\n" if answers else abstention_markdown(chosen)
-    turn.result.citations = citations(chosen)
+    shown = chosen if answers else nearest(chosen, turn.parts.answering)
+    text = f"{evidence_markdown(shown)}\n\n" if answers else abstention_markdown(shown)
+    turn.result.citations = citations(shown)
     turn.result.evidence_s = round(turn.elapsed_s(), 4)
     runtime.stream_writer(Evidence(text=text, citations=turn.result.citations))
-    return {"quotes": chosen if answers else []}
+    return {"quotes": shown if answers else []}
 
 
 def answered(state: TurnState) -> bool:

