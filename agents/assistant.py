@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import cast
 from weakref import WeakValueDictionary
 
@@ -51,6 +51,7 @@ class Assistant:
         self._project = project
         self._on_ended = on_ended
         self._threads: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._running: set[asyncio.Task[None]] = set()
 
     async def ask(self, request: TurnRequest) -> TurnResult:
         """Run a turn to its end. Raises `TurnError`."""
@@ -68,6 +69,8 @@ class Assistant:
         """
         events: asyncio.Queue[_Item] = asyncio.Queue()
         task = asyncio.create_task(self._run(request, events), name=f"turn {request.turn_id}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         try:
             while (item := await events.get()) is not None:
                 if isinstance(item, BaseException):
@@ -75,8 +78,8 @@ class Assistant:
                 yield item
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            # Not `await task`: a reader that is cancelled again and again would cancel the turn's last steps with it.
+            await asyncio.wait({task})
 
     async def forget(self, thread_id: str) -> None:
         """Delete what the assistant remembers of a thread."""

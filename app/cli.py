@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from app.quiet import keep_offline
+from app.environment import prepare_environment
 from app.settings import DEBUG, ConfigurationError, Settings, load_settings
 
 if TYPE_CHECKING:
     from agents.turn import TurnResult
     from app.auth.users import Accounts
 
-keep_offline()
+prepare_environment()
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Cited answers from your own documents.")
 models_app = typer.Typer(no_args_is_help=True, help="The models that come with Parley.")

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import chainlit as cl
+from chainlit.config import config
 from chainlit.data.base import BaseDataLayer
+from chainlit.server import sio
+from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
 
 from app.chat.conversation import answer
-from app.chat.starters import starter_questions
+from app.chat.page import keep_page_local
+from app.chat.resume import close_open_question
 from app.chat.wiring import connected
+
+keep_page_local()
+# public/parley.js keeps a question that is too long from being sent: it would be lost on the way.
+config.ui.custom_js_attributes = f'defer data-question-limit="{connected().parley.settings.turn.max_question_chars}"'
 
 
 @cl.data_layer
@@ -25,7 +33,13 @@ async def sign_in(name: str, password: str) -> None:
 @cl.set_starters
 async def starters(user: cl.User | None = None, language: str | None = None) -> list[cl.Starter]:
     """Questions to begin with."""
-    questions = starter_questions(connected().parley.corpus)
+    wiring = connected()
+    account = wiring.sessions.account_of(user)
+    if account is None:
+        return []
+    groups = wiring.parley.asker(account).groups
+    warm = wiring.parley.warm.is_set()
+    questions = await wiring.starters.answered(groups) if warm else wiring.starters.likely(groups)
     return [cl.Starter(label=question, message=question) for question in questions]
 
 
@@ -36,10 +50,19 @@ async def begin() -> None:
 
 @cl.on_chat_resume
 async def resume(thread: ThreadDict) -> None:
-    """A thread is resumed from the assistant's own memory of it."""
+    """The assistant remembers the thread by itself; only a question left open needs a word."""
+    await close_open_question(connected().data, thread)
 
 
 @cl.on_message
 async def ask(message: cl.Message) -> None:
     """Answer one message."""
     await answer(connected(), message)
+
+
+@sio.on("stop")
+async def stop(sid: str) -> None:
+    """Stop the running turn. Chainlit's own handler, which this replaces, would add a message of its own."""
+    session = WebsocketSession.get(sid)
+    if session and session.current_task:
+        session.current_task.cancel()

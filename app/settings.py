@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -101,6 +102,17 @@ class Settings(BaseSettings):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _prompts_exist(self) -> Self:
+        arms = [arm for experiment in self.experiments.values() for arm in experiment.arms]
+        changed = {self.turn.prompt, *(arm.prompt for arm in arms if arm.prompt)} - {TurnSettings().prompt}
+        if changed:
+            from agents.prompts import load_prompt  # here, because it takes a second
+
+            for name in sorted(changed):
+                load_prompt(name)
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -115,7 +127,8 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """Where users reach Parley."""
-        return self.server.public_url.rstrip("/") or f"http://{self.server.host}:{self.server.port}"
+        host = f"[{self.server.host}]" if ":" in self.server.host else self.server.host
+        return self.server.public_url.rstrip("/") or f"http://{host}:{self.server.port}"
 
 
 class _Aliases(PydanticBaseSettingsSource):
@@ -138,10 +151,17 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or CONFIG_FILE}: {e['msg']}" for e in error.errors()]
-        raise ConfigurationError("\n".join(lines)) from error
+        raise ConfigurationError("\n".join(map(_line, error.errors()))) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{CONFIG_FILE} is not valid TOML: {error}") from error
+
+
+def _line(problem: Mapping[str, Any]) -> str:
+    """One mistake: where it is, and what is wrong with it."""
+    place = ".".join(map(str, problem["loc"])) or CONFIG_FILE
+    if problem["type"] == "extra_forbidden":
+        return f"{place} is not a setting; docs/settings.md lists them all"
+    return f"{place}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def _refuse_unknown_environment() -> None:

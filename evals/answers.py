@@ -27,7 +27,7 @@ from rich.table import Table
 from agents.errors import TurnError
 from agents.turn import Asker, TurnRequest, TurnResult
 from app.bootstrap import Parley, build_parley
-from app.quiet import keep_offline
+from app.environment import prepare_environment
 from app.settings import Settings
 from evals.bench.figures import median
 from evals.questions import Case, docs_cases, reader_group, xquad_cases
@@ -46,7 +46,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:
     """Ask questions with known answers, and some that the documents don't answer."""
-    keep_offline()
+    prepare_environment()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="parley-evals-") as folder:
         settings = trial_settings(Path(folder))

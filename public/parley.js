@@ -1,23 +1,168 @@
-// What Chainlit's page lacks: names for icon buttons, a live region for answers, reasons beside a thumbs-down.
+// What Chainlit's page lacks: an introduction, names for icon buttons, a live region for answers, sources that open
+// when asked for, reasons beside a thumbs-down, and questions that aren't lost.
 (() => {
   "use strict";
+
+  const { questionLimit } = document.currentScript.dataset;
+
+  // Follow the system's light or dark until the user picks one.
+  const THEME = "vite-ui-theme";
+  if (!localStorage.getItem(THEME)) localStorage.setItem(THEME, "system");
+
+  // There is one page to sign in on, and it is not Chainlit's.
+  const leaveForSignin = () => location.pathname === "/login" && location.replace("/signin");
+
+  const find = (selector) => document.querySelector(selector);
+
+  function make(tag, attributes, ...children) {
+    const element = Object.assign(document.createElement(tag), attributes);
+    element.append(...children);
+    return element;
+  }
+
+  function setValue(textarea, text) {
+    const setter = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set;
+    setter.call(textarea, text); // React overrides the element's own setter and would not notice.
+    textarea.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  // Start page
+
+  function introduce() {
+    const logo = find("#welcome-screen > img.logo");
+    if (!logo || find(".parley-intro")) return;
+    logo.alt = "Parley";
+    logo.after(
+      make(
+        "section",
+        { className: "parley-intro", ariaLabel: "About Parley" },
+        make("h1", {}, "Ask your organisation's documents"),
+        make(
+          "p",
+          {},
+          "Parley answers from the documents it was given and shows the passage behind each claim. ",
+          "It knows nothing beyond them and it can be wrong: open the numbered source.",
+        ),
+        make(
+          "p",
+          { className: "parley-kept" },
+          "Your questions and answers are kept so that you can come back to them, and, under a pseudonym, ",
+          "so that your team can make the answers better. Card numbers and passwords are removed first.",
+        ),
+      ),
+    );
+  }
+
+  // Names and regions
 
   const NAMES = {
     ".positive-feedback-off": "This answer helped",
     ".positive-feedback-on": "Undo: this answer helped",
     ".negative-feedback-off": "Something is wrong with this answer",
     ".negative-feedback-on": "Undo: something is wrong with this answer",
+    "button:has(> .lucide-message-circle)": "Change your comment",
+    "button:has(> .lucide-copy)": "Copy the answer",
+    "button:has(> .lucide-arrow-down)": "Go to the newest message",
     "#chat-submit": "Send",
     "#stop-button": "Stop the answer",
     "#new-chat-button": "New chat",
+    "#search-chats-button": "Search past chats",
     "#sidebar-trigger-button": "Show or hide past chats",
     "#user-nav-button": "Account",
     "#theme-toggle": "Light or dark",
-    "#readme-button": "About Parley",
     "#side-view-title button": "Close the source",
+    "#chat-input": "Your question",
+    "aside:has(#side-view-content)": "Source",
   };
 
-  // Must match app/chat/feedback.py, which reads the reason back from the comment's first line.
+  function nameThings() {
+    for (const [selector, name] of Object.entries(NAMES)) {
+      for (const element of document.querySelectorAll(selector)) {
+        if (element.ariaLabel !== name) element.ariaLabel = name;
+      }
+    }
+    for (const link of document.querySelectorAll("a.element-link")) link.ariaLabel = `Open source ${link.textContent}`;
+  }
+
+  function markConversation() {
+    const log = find("#welcome-screen, .message-content")?.closest(".overflow-y-auto");
+    if (log && log.role !== "log") Object.assign(log, { role: "log", ariaLive: "polite", ariaLabel: "Conversation" });
+  }
+
+  // Sources. Chainlit opens the side panel by itself whenever an answer brings sources, with all of the thread's.
+
+  let opened = null;
+
+  function closePanel() {
+    const dialog = find("#side-view-content").closest("[role='dialog']");
+    (dialog ? dialog.querySelector(":scope > button") : find("#side-view-title button")).click();
+  }
+
+  function keepPanel() {
+    const content = find("#side-view-content");
+    if (!content) {
+      opened?.focus();
+      opened = null;
+    } else if (!opened?.isConnected) {
+      closePanel();
+    } else if (content.children.length > 1) {
+      opened.click();
+    }
+  }
+
+  document.addEventListener(
+    "click",
+    (event) => {
+      const link = event.target.closest("a.element-link");
+      if (!link) return;
+      event.preventDefault(); // The link leads to "#".
+      opened = link;
+      if (event.isTrusted) requestAnimationFrame(() => find("#side-view-title button")?.focus());
+    },
+    true,
+  );
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && find("aside #side-view-content") && !find("[role='dialog']")) closePanel();
+  });
+
+  // Questions that are too long stay where they are typed; those that the server refuses come back there.
+
+  function tooLong() {
+    const { value } = find("#chat-input");
+    return value.length > questionLimit && [...value].length > questionLimit;
+  }
+
+  function showLimit() {
+    const shown = find(".parley-limit");
+    if (!tooLong()) return shown?.remove();
+    const length = [...find("#chat-input").value].length.toLocaleString();
+    const limit = Number(questionLimit).toLocaleString();
+    const text = `Your question has ${length} characters; the limit is ${limit}. Shorten it to send it.`;
+    if (shown) shown.textContent = text;
+    else find("#message-composer").after(make("p", { className: "parley-limit", role: "alert" }, text));
+  }
+
+  function holdBack(event) {
+    const sends = event.type === "click" ? event.target.closest("#chat-submit") : event.key === "Enter" && !event.shiftKey;
+    if (!sends || !find("#chat-input") || !tooLong()) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  document.addEventListener("click", holdBack, true);
+  document.addEventListener("keydown", holdBack, true);
+  document.addEventListener("input", (event) => event.target.id === "chat-input" && showLimit());
+
+  addEventListener("message", (event) => {
+    if (event.source !== window || event.data?.parley !== "refused") return;
+    const asked = [...document.querySelectorAll("[data-step-type='user_message'] .message-content")].at(-1);
+    const input = find("#chat-input");
+    if (asked && input && !input.value) setValue(input, asked.textContent);
+  });
+
+  // Reasons beside a thumbs-down. They must match app/chat/feedback.py, which finds the reason in the first line.
+
   const REASONS = [
     "The cited source doesn't say this",
     "The answer is wrong or out of date",
@@ -26,84 +171,48 @@
     "Other",
   ];
 
-  function nameButtons() {
-    for (const [selector, name] of Object.entries(NAMES)) {
-      for (const element of document.querySelectorAll(selector)) {
-        if (element.getAttribute("aria-label") !== name) element.setAttribute("aria-label", name);
-      }
-    }
-    for (const button of document.querySelectorAll("button:not([aria-label])")) {
-      const icon = button.querySelector("svg");
-      if (icon && !button.textContent.trim()) {
-        button.setAttribute("aria-label", (icon.getAttribute("class") || "button").replace(/.*lucide-([\w-]+).*/, "$1"));
-      }
-    }
-    for (const link of document.querySelectorAll("a.element-link:not([aria-label])")) {
-      link.setAttribute("aria-label", `Open source ${link.textContent.trim()}`);
-    }
-  }
-
-  function markRegions() {
-    const input = document.querySelector("#chat-input");
-    if (input && !input.getAttribute("aria-label")) input.setAttribute("aria-label", "Your question");
-    const log = document.querySelector(".message-content")?.closest("[class*='overflow-y-auto']");
-    if (log && log.getAttribute("role") !== "log") {
-      log.setAttribute("role", "log");
-      log.setAttribute("aria-live", "polite");
-      log.setAttribute("aria-label", "Conversation");
-    }
-  }
-
-  function setComment(textarea, text) {
-    const setter = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set;
-    setter.call(textarea, text);
-    textarea.dispatchEvent(new Event("input", { bubbles: true }));
-  }
+  const reasonOf = (comment) => REASONS.find((reason) => comment.split("\n")[0] === `${reason}:`);
 
   function withReason(comment, reason) {
-    const [first, ...rest] = comment.split("\n");
-    const body = REASONS.some((known) => first === `${known}:`) ? rest.join("\n") : comment;
-    return `${reason}:\n${body}`;
+    const words = reasonOf(comment) ? comment.split("\n").slice(1).join("\n") : comment;
+    return `${reason}:\n${words}`;
   }
 
   function offerReasons() {
-    const submit = document.querySelector("#submit-feedback");
-    const dialog = submit?.closest("[role='dialog']");
+    const dialog = find("#submit-feedback")?.closest("[role='dialog']");
     const textarea = dialog?.querySelector("textarea");
-    if (!textarea || dialog.querySelector(".parley-reasons")) return;
-    textarea.setAttribute("aria-label", "Comment (optional)");
-    if (!dialog.querySelector("svg.lucide-thumbs-down")) return;
-    const group = document.createElement("fieldset");
-    group.className = "parley-reasons";
-    const legend = document.createElement("legend");
-    legend.textContent = "What is wrong?";
-    group.append(legend);
-    for (const reason of REASONS) {
-      const label = document.createElement("label");
-      const radio = document.createElement("input");
-      radio.type = "radio";
-      radio.name = "parley-reason";
-      radio.addEventListener("change", () => setComment(textarea, withReason(textarea.value, reason)));
-      label.append(radio, reason);
-      group.append(label);
-    }
+    if (!textarea || textarea.ariaLabel) return;
+    textarea.ariaLabel = "Comment (optional)";
+    if (!dialog.querySelector(".lucide-thumbs-down")) return;
+    const group = reasons(textarea);
     textarea.before(group);
+    (group.querySelector(":checked") ?? group.querySelector("input")).focus();
   }
 
-  function refresh() {
-    nameButtons();
-    markRegions();
-    offerReasons();
+  function reasons(textarea) {
+    const group = make("fieldset", { className: "parley-reasons" }, make("legend", {}, "What is wrong?"));
+    for (const reason of REASONS) {
+      const radio = make("input", { type: "radio", name: "parley-reason", checked: reasonOf(textarea.value) === reason });
+      radio.addEventListener("change", () => setValue(textarea, withReason(textarea.value, reason)));
+      group.append(make("label", {}, radio, reason));
+    }
+    return group;
   }
+
+  // Chainlit's page is redrawn at any time. The panel is put right before it is painted, the rest once a frame.
 
   let scheduled = false;
   new MutationObserver(() => {
+    keepPanel();
     if (scheduled) return;
     scheduled = true;
     requestAnimationFrame(() => {
       scheduled = false;
-      refresh();
+      leaveForSignin();
+      introduce();
+      nameThings();
+      markConversation();
+      offerReasons();
     });
   }).observe(document.documentElement, { childList: true, subtree: true });
-  refresh();
 })();

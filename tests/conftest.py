@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.quiet import keep_offline
+from app.environment import prepare_environment
 
-keep_offline()
+prepare_environment()
 
 ROOT = Path(__file__).parent.parent
 LOOPBACK = {"127.0.0.1", "::1", "localhost", "0.0.0.0", "", None}

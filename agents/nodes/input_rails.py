@@ -14,7 +14,7 @@ from agents.turn import Notice
 async def input_rails(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     """Check the question; from here on only its redacted form exists. Raises `Blocked`."""
     turn = runtime.context
-    checked = await asyncio.to_thread(turn.parts.rails.check_input, turn.request.question.strip())
+    checked = await asyncio.to_thread(turn.parts.rails.check_input, encodable(turn.request.question).strip())
     turn.result.question = checked.text
     turn.note(checked.verdicts)
     if checked.blocked:
@@ -26,3 +26,8 @@ async def input_rails(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
             Notice(text=f"Removed from your question before it was used or stored: {'; '.join(redacted)}.")
         )
     return {"question": checked.text}
+
+
+def encodable(text: str) -> str:
+    """The text without half characters, which JSON can carry and no file or database can keep."""
+    return text.encode("utf-8", "replace").decode("utf-8")

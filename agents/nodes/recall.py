@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from langgraph.runtime import Runtime
 
+from agents.nodes.input_rails import encodable
 from agents.settings import TurnSettings
 from agents.state import Turn, TurnState
 from agents.turn import Message
@@ -25,7 +26,7 @@ def safe(turn: Turn, messages: Sequence[Message]) -> list[Message]:
     """What the rails leave of a history that they have not seen yet; the thread's own was checked line by line."""
     kept = []
     for message in messages:
-        checked = turn.parts.rails.check_input(message.content)
+        checked = turn.parts.rails.check_input(encodable(message.content))
         turn.note(v for v in checked.verdicts if v.action != "pass")
         if not checked.blocked:
             kept.append(message.model_copy(update={"content": checked.text}))

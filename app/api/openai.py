@@ -23,6 +23,7 @@ Answer = TypeVar("Answer")
 MODEL = "parley"
 CLIENT_CLOSED_REQUEST = 499
 DISCONNECT_POLL_S = 0.1
+MAX_BODY_BYTES = 8_000_000
 UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 """Proxies pass each chunk on as it comes."""
 
@@ -61,7 +62,8 @@ class ChatRequest(BaseModel):
     messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
     stream: bool = False
     stream_options: dict[str, Any] | None = None
-    thread_id: str | None = Field(default=None, max_length=128)
+    thread_id: str | None = Field(default=None, pattern=r"^[!-~]{1,128}$")
+    """Continues a thread that Parley remembers; printable ASCII without spaces."""
 
     @property
     def wants_usage(self) -> bool:
@@ -73,7 +75,7 @@ def openai_router(
     assistant: Callable[[], Assistant], authenticate: Callable[..., Awaitable[Asker]], new_id: Callable[[], UUID]
 ) -> APIRouter:
     """`POST /v1/chat/completions` and `GET /v1/models` for callers that `authenticate` lets in."""
-    router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"], route_class=OpenAIRoute)
+    router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"], route_class=OpenAIRoute, max_body_size=MAX_BODY_BYTES)
 
     @router.get("/models")
     async def models(_: Asker = Depends(authenticate)) -> dict[str, Any]:  # noqa: B008

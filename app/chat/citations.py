@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from agents.answering.markdown import escape
+from agents.answering.markdown import escape, one_line
 from agents.turn import Citation
+from app.chat.markdown import for_page
 from retrieval.passages import Passage
 
-_BLANK_LINES = re.compile(r"\n\s*\n+")
+_WHITE_SPACE = re.compile(r"(\s+)")
+_LINE_ENDS = re.compile(r"\n+")
+_LIST_MARKER = re.compile(r"^(\d*)([-+.)])(?=\s|$)", re.MULTILINE)
+_LEFT_BY_ESCAPE = re.compile(r"\||:(?=-)|(?<!\\)_")
+_SEPARATOR = "\u2063"  # Invisible, and to Markdown neither a space nor punctuation.
 
 
 def label(citation: Citation) -> str:
@@ -23,41 +29,64 @@ def panel_markdown(citation: Citation) -> str:
     can act as markup here.
     """
     passage = citation.passage
-    where = " · ".join(filter(None, [f"page {passage.page}" if passage.page else "", passage.heading]))
-    head = [f"### {escape(passage.title or passage.document)}", f"*{escape(passage.document)}*"]
-    if where:
-        head.append(escape(where))
-    scores = _scores(citation)
-    return "\n\n".join([*head, "---", highlighted(passage.text, citation.quotes), "---", _original(passage), *scores])
+    head = [f"### {one_line(passage.title or passage.document)}", f"*{one_line(passage.document)}*", _place(passage)]
+    body = ["---", highlighted(passage.text, citation.quotes), "---", _original(passage), _scores(citation)]
+    return for_page("\n\n".join(filter(None, [*head, *body])))
 
 
-def highlighted(text: str, quotes: tuple[str, ...]) -> str:
-    """The text as escaped Markdown with each quote strong, line breaks kept."""
-    spans = sorted(_spans(text, quotes))
+def highlighted(text: str, quotes: Iterable[str]) -> str:
+    """The text as Markdown that shows it as it stands, line by line, with each quote strong."""
     pieces: list[str] = []
     at = 0
-    for start, end in spans:
-        if start < at:
-            continue
-        pieces += [_lines(text[at:start]), _strong(text[start:end])]
+    for start, end in _merged(_spans(text, quotes)):
+        pieces += [_plain(text[at:start]), _strong(text, start, end)]
         at = end
-    return "".join([*pieces, _lines(text[at:])]).strip()
+    lines = "".join([*pieces, _plain(text[at:])]).strip()
+    return _LIST_MARKER.sub(r"\1\\\2", lines)
 
 
-def _spans(text: str, quotes: tuple[str, ...]) -> list[tuple[int, int]]:
-    found = [(text.find(quote), len(quote)) for quote in quotes if quote]
+def _spans(text: str, quotes: Iterable[str]) -> list[tuple[int, int]]:
+    stripped = [quote.strip() for quote in quotes]
+    found = [(text.find(quote), len(quote)) for quote in stripped if quote]
     return [(start, start + length) for start, length in found if start >= 0]
 
 
-def _strong(quote: str) -> str:
-    """Strong text must not touch white space or span lines."""
-    lines = [f"**{escape(line.strip())}**" if line.strip() else "" for line in quote.split("\n")]
-    return "  \n".join(lines)
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans in order; those that touch or overlap are one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            start, last = merged.pop()
+            end = max(end, last)
+        merged.append((start, end))
+    return merged
 
 
-def _lines(text: str) -> str:
-    paragraphs = _BLANK_LINES.sub("\n\n", text)
-    return escape(paragraphs).replace("\n\n", "\0").replace("\n", "  \n").replace("\0", "\n\n")
+def _strong(text: str, start: int, end: int) -> str:
+    """The span as strong text, each line of it by itself.
+
+    Between a letter and a punctuation mark `**` would be taken for two stars, so a separator joins the mark there.
+    """
+    before = _SEPARATOR if text[start - 1 : start].isalnum() and not text[start].isalnum() else ""
+    after = _SEPARATOR if text[end : end + 1].isalnum() and not text[end - 1].isalnum() else ""
+    lines = _LINE_ENDS.sub(r"**\g<0>**", _plain(text[start:end]))
+    return f"**{before}{lines}{after}**"
+
+
+def _plain(text: str) -> str:
+    """The text escaped word by word; of its white space remain single spaces, line ends and blank lines."""
+    parts = _WHITE_SPACE.split(text)
+    return "".join(_space(part) if part.isspace() else _LEFT_BY_ESCAPE.sub(r"\\\g<0>", escape(part)) for part in parts)
+
+
+def _space(run: str) -> str:
+    return "\n" * min(run.count("\n"), 2) or " "
+
+
+def _place(passage: Passage) -> str:
+    page = f"page {passage.page}" if passage.page else ""
+    heading = one_line(passage.heading) if passage.heading != passage.title else ""
+    return " · ".join(filter(None, [page, heading]))
 
 
 def _original(passage: Passage) -> str:
@@ -66,7 +95,7 @@ def _original(passage: Passage) -> str:
     return f"[{words}](/documents/{passage.document_id}{page})"
 
 
-def _scores(citation: Citation) -> list[str]:
+def _scores(citation: Citation) -> str:
     parts = [("match", citation.score), ("meaning", citation.dense), ("words", citation.sparse)]
     known = [f"{name} {value:.2f}" for name, value in parts if value is not None]
-    return [f"Why this passage: {', '.join(known)}"] if known else []
+    return f"Why this passage: {', '.join(known)}" if known else ""

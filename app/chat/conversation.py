@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import aclosing
 from uuid import UUID
 
 import chainlit as cl
-from chainlit.element import ElementBased
 
 from agents.assistant import STOPPED
-from agents.errors import TurnError
-from agents.turn import Citation, Delta, Evidence, Finished, Notice, TurnRequest, TurnResult
+from agents.errors import Refused, TurnError
+from agents.turn import Citation, Delta, Evidence, Finished, Notice, TurnEvent, TurnRequest
 from app.chat.citations import label, panel_markdown
+from app.chat.data import ELEMENT_URL
+from app.chat.markdown import for_page
 from app.chat.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+REFUSED = {"parley": "refused"}
+"""Tells `public/parley.js` to put the question back where it was typed."""
 
 
 async def answer(wiring: Wiring, message: cl.Message) -> None:
@@ -21,15 +28,20 @@ async def answer(wiring: Wiring, message: cl.Message) -> None:
 
     The turn's id is the id of the enclosing run step: Chainlit's feedback refers to it, and so does the trace.
     """
-    request = _request(wiring, message)
     reply = cl.Message(content="")
     try:
-        await _show(wiring, request, reply)
+        await _show(wiring, _request(wiring, message), reply)
+    except Refused as error:
+        await _close(reply, error.message)
+        await cl.send_window_message(REFUSED)
     except TurnError as error:
-        await _close(reply, f"\n\n{error.message}")
+        await _close(reply, error.message)
     except asyncio.CancelledError:
-        await asyncio.shield(_close(reply, f"\n\n{STOPPED}"))
+        await asyncio.shield(_close(reply, STOPPED))
         raise
+    except Exception:
+        log.exception("an answer could not be shown")  # Chainlit would show nothing at all.
+        await _close(reply, TurnError().message)
 
 
 def _request(wiring: Wiring, message: cl.Message) -> TurnRequest:
@@ -48,28 +60,31 @@ def _request(wiring: Wiring, message: cl.Message) -> TurnRequest:
 async def _show(wiring: Wiring, request: TurnRequest, reply: cl.Message) -> None:
     async with aclosing(wiring.parley.assistant.stream(request)) as events:
         async for event in events:
-            if isinstance(event, Notice):
-                await cl.Message(content=event.text, author="Parley", type="system_message").send()
-            elif isinstance(event, Evidence):
-                reply.elements = _elements(event.citations)
-                await reply.stream_token(event.text)
-            elif isinstance(event, Delta):
-                await reply.stream_token(event.text)
-            elif isinstance(event, Finished):
-                await _finish(reply, event.result)
+            await _show_event(event, reply)
 
 
-async def _finish(reply: cl.Message, result: TurnResult) -> None:
-    reply.content = result.text
-    reply.elements = _elements(result.citations)
-    await reply.send()
+async def _show_event(event: TurnEvent, reply: cl.Message) -> None:
+    match event:
+        case Notice():
+            await cl.Message(content=event.text, author="Parley", type="system_message").send()
+        case Evidence():
+            await asyncio.gather(*(_source(citation).send(reply.id) for citation in event.citations))
+            await reply.stream_token(for_page(event.text))
+        case Delta():
+            await reply.stream_token(for_page(event.text))
+        case Finished():
+            reply.content = for_page(event.result.text)
+            await reply.send()
 
 
 async def _close(reply: cl.Message, ending: str) -> None:
     """End a turn that did not finish: what was shown stays."""
-    reply.content = f"{reply.content}{ending}".strip()
+    reply.content = f"{reply.content.rstrip()}\n\n{ending}".strip()
     await reply.send()
 
 
-def _elements(citations: list[Citation]) -> list[ElementBased]:
-    return [*(cl.Text(name=label(c), content=panel_markdown(c), display="side") for c in citations)]
+def _source(citation: Citation) -> cl.Text:
+    """What opens beside the answer. Its address outlives the session, unlike the one Chainlit would give it."""
+    source = cl.Text(name=label(citation), content=panel_markdown(citation), display="side")
+    source.url = ELEMENT_URL.format(source.id)
+    return source

@@ -12,6 +12,7 @@ from app.auth.sessions import Sessions
 from app.bootstrap import Parley
 from app.chat.data import ChatData
 from app.chat.feedback import FeedbackSink
+from app.chat.starters import Starters
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Wiring:
     parley: Parley
     sessions: Sessions
     data: ChatData
+    starters: Starters
 
 
 _connected: list[Wiring] = []
@@ -37,7 +39,7 @@ def connect(parley: Parley, sessions: Sessions) -> Wiring:
         on_unrated=sink.undo,
         on_thread_deleted=lambda thread_id: parley.assistant.forget(thread_id),
     )
-    wiring = Wiring(parley, sessions, data)
+    wiring = Wiring(parley, sessions, data, Starters(parley.corpus, parley.settings.answering))
     _connected[:] = [wiring]
     return wiring
 

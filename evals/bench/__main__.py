@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from app.quiet import keep_offline
+from app.environment import prepare_environment
 from evals.bench.figures import Figure, number
 
 BENCHES = ("overhead", "model", "search", "ingestion", "traces", "memory")
@@ -34,7 +34,7 @@ def main(
     """Measure Parley beside the raw engines, in turns in the same run."""
     if only and only not in BENCHES:
         raise typer.BadParameter(f"there is no bench {only}; choose from {', '.join(BENCHES)}")
-    keep_offline()
+    prepare_environment()
     logging.disable(logging.WARNING)
     err = Console(stderr=True)
     names = [only] if only else BENCHES

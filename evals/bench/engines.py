@@ -14,11 +14,11 @@ def main(data_dir: Path) -> None:
 
     from agents.models.files import find_gguf
     from agents.models.settings import ModelSettings
-    from app.quiet import keep_offline
+    from app.environment import prepare_environment
     from retrieval.embedding import load_sentence_transformer
     from retrieval.settings import RetrievalSettings
 
-    keep_offline()
+    prepare_environment()
     (folder,) = (data_dir / "corpus" / "passages").iterdir()
     shard = edge.EdgeShard.load(str(folder))
     encoder = load_sentence_transformer(RetrievalSettings().encoder, allow_hub=False)

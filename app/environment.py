@@ -1,4 +1,4 @@
-"""Keeps every library from calling home. Must run before any of them is imported."""
+"""What libraries read from the environment. It must be set before any of them is imported."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ OFFLINE = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "OTEL_SDK_DISABLED": "true",
     "SCARF_NO_ANALYTICS": "true",
-    "OMP_WAIT_POLICY": "passive",
-    "TOKENIZERS_PARALLELISM": "false",
     "TRACELOOP_TELEMETRY": "false",
     "TRANSFORMERS_OFFLINE": "1",
 }
+THREADS = {
+    # The encoder and the language model share the cores: a thread that spins while it waits takes them from the other.
+    "OMP_WAIT_POLICY": "passive",
+    "TOKENIZERS_PARALLELISM": "false",
+}
 
 
-def keep_offline() -> None:
-    """Set each library's own off switch, unless the environment has decided otherwise."""
-    for name, value in OFFLINE.items():
+def prepare_environment() -> None:
+    """Keep every library from calling home, unless the environment has decided otherwise."""
+    for name, value in {**OFFLINE, **THREADS}.items():
         os.environ.setdefault(name, value)
     # Tracing is switched on turn by turn with an explicit client, never by ambient variables.
     os.environ["LANGSMITH_TRACING"] = "false"
