@@ -55,8 +55,9 @@ def _announce(parley: Parley, out: Console) -> None:
             f"  First start: user [bold]admin[/bold], password [bold]{password}[/bold] (shown only now)",
             highlight=False,
         )
-    if _is_loopback(parley.settings.server.host):
-        token = parley.accounts.create_signin_link("admin", SIGNIN_LINK_LIFE)
+    admins = parley.accounts.admins()
+    if admins and _is_loopback(parley.settings.server.host):
+        token = parley.accounts.create_signin_link(admins[0].name, SIGNIN_LINK_LIFE)
         out.print(f"  Sign in with one click (works once): {url}/signin?token={token}", highlight=False, soft_wrap=True)
     out.print(f"  Ops pages: {url}/ops    API: {url}/v1    Ctrl-C stops it\n", highlight=False)
 

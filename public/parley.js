@@ -91,7 +91,12 @@
 
   // Sources. Chainlit opens the side panel by itself whenever an answer brings sources, with all of the thread's.
 
-  let opened = null;
+  let opened = null; // The message and the name of the source that the user has opened; its link is redrawn at any time.
+
+  function openedLink() {
+    const links = opened ? document.querySelectorAll(`#${opened.message} a.element-link`) : [];
+    return [...links].find((link) => link.textContent === opened.name);
+  }
 
   function closePanel() {
     const dialog = find("#side-view-content").closest("[role='dialog']");
@@ -100,13 +105,14 @@
 
   function keepPanel() {
     const content = find("#side-view-content");
+    const link = openedLink();
     if (!content) {
-      opened?.focus();
+      link?.focus();
       opened = null;
-    } else if (!opened?.isConnected) {
+    } else if (!link) {
       closePanel();
     } else if (content.children.length > 1) {
-      opened.click();
+      link.click();
     }
   }
 
@@ -116,7 +122,7 @@
       const link = event.target.closest("a.element-link");
       if (!link) return;
       event.preventDefault(); // The link leads to "#".
-      opened = link;
+      opened = { message: link.closest("[id^='step-']").id, name: link.textContent };
       if (event.isTrusted) requestAnimationFrame(() => find("#side-view-title button")?.focus());
     },
     true,

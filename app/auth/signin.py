@@ -12,8 +12,9 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from app.auth.errors import TooManyAttempts
 from app.auth.sessions import SIGNIN_PATH, Sessions
 
-# A link's token must not be kept in a cache, nor told to the next site as the referrer.
-PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+# A link's token must not be kept in a cache, nor told to the next site as the referrer. "no-referrer" would also make
+# browsers send the form with the origin "null", which is refused.
+PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
 PAGE_CSP = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 WRONG = "That name and password don't match. Check both; capital letters count in the password."
 SPENT = (

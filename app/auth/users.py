@@ -88,13 +88,13 @@ class Accounts:
     # Users
 
     def ensure_admin(self) -> str | None:
-        """At the very first start make the user `admin`; its generated password, or None where there are users."""
-        if self.users():
+        """Where there is no admin yet, make the user `admin`; its generated password, or None where there is one."""
+        if self.admins():
             return None
         password = generate_password()
         try:
             self.create(ADMIN, password, role="admin")
-        except UserExists:  # another process was first, and has shown its password
+        except UserExists:  # another process was first and has shown its password, or it is somebody's plain name
             return None
         return password
 
@@ -111,6 +111,10 @@ class Accounts:
         except sqlite3.IntegrityError as error:
             raise UserExists(name) from error
         return self.named(name)
+
+    def admins(self) -> list[Account]:
+        """The accounts that may do everything, disabled ones apart."""
+        return [account for account in self.users() if account.role == "admin" and not account.disabled_at]
 
     def users(self) -> list[Account]:
         """Every account by name, disabled ones too."""

@@ -66,6 +66,22 @@ def test_the_first_start_makes_an_admin_and_later_ones_do_not(accounts: Accounts
     assert admin.role == "admin"
 
 
+def test_users_who_came_before_the_first_start_do_not_stand_in_for_an_admin(accounts: Accounts) -> None:
+    accounts.create("alice", PASSWORD)
+    assert accounts.ensure_admin() is not None
+    assert [account.name for account in accounts.admins()] == ["admin"]
+    accounts.set_role("alice", "admin")
+    accounts.disable("admin")
+    assert accounts.ensure_admin() is None
+    assert [account.name for account in accounts.admins()] == ["alice"]
+
+
+def test_a_plain_user_called_admin_stays_one(accounts: Accounts) -> None:
+    accounts.create("admin", PASSWORD)
+    assert accounts.ensure_admin() is None
+    assert accounts.admins() == []
+
+
 def test_passwords_are_kept_as_argon2id_with_64_mib(accounts: Accounts, tmp_path: Path) -> None:
     accounts.create("alice", PASSWORD)
     (password_hash,) = sqlite3.connect(tmp_path / "chat.db").execute("SELECT password_hash FROM users").fetchone()

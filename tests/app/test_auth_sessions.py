@@ -162,7 +162,7 @@ async def test_the_link_signs_in_once_and_leaves_no_trace(browser: httpx.AsyncCl
     token = accounts.create_signin_link("alice", timedelta(minutes=5))
     response = await browser.get("/signin", params={"token": token})
     assert (response.status_code, response.headers["location"]) == (303, "/")
-    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["referrer-policy"] == "same-origin"
     assert response.headers["cache-control"] == "no-store"
     assert (await browser.get("/me")).json()["name"] == "alice"
     browser.cookies.clear()

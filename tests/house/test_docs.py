@@ -60,7 +60,10 @@ def test_every_error_code_is_documented() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("route", ["/healthz", "/readyz", "/metrics", "/v1/chat/completions", "/v1/models", "/ops", "/langsmith"])
+ROUTES = ["/healthz", "/readyz", "/metrics", "/v1/chat/completions", "/v1/models", "/ops", "/langsmith"]
+
+
+@pytest.mark.parametrize("route", ROUTES)
 def test_every_public_route_is_documented(route: str) -> None:
     assert f"`{route}`" in DOCS or f" {route}`" in DOCS
 
