@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import aclosing
-from getpass import getuser
 
 from langsmith import uuid7
 from rich.console import Console
@@ -18,10 +18,10 @@ from retrieval.passages import EVERYONE
 async def ask_once(settings: Settings, question: str, groups: Sequence[str], out: Console | None) -> TurnResult:
     """Run one turn; with `out`, show it as it streams. Its trace waits in the outbox for the next server."""
     parley = build_parley(settings)
-    await parley.start()
     turn_id = uuid7()
-    asker = Asker(user_hash=parley.secret.user_hash(f"terminal:{getuser()}"), groups=(EVERYONE, *groups))
+    asker = Asker(user_hash=parley.secret.user_hash(f"terminal:{os.getuid()}"), groups=(EVERYONE, *groups))
     request = TurnRequest(turn_id=turn_id, thread_id=f"terminal-{turn_id}", question=question, asker=asker)
+    await parley.start()
     try:
         async with aclosing(parley.assistant.stream(request)) as events:
             async for event in events:
@@ -51,5 +51,5 @@ def _print_sources(result: TurnResult, out: Console | None) -> None:
         passage = citation.passage
         page = f", page {passage.page}" if passage.page else ""
         out.print(f"[{citation.number}] {passage.document}{page}  {passage.heading}", markup=False, highlight=False)
-    seconds = f"{result.total_s:.1f} s"
-    out.print(f"{result.model}, {seconds}, trace {result.turn_id}", style="dim", markup=False, highlight=False)
+    figures = filter(None, (result.model, f"{result.total_s:.1f} s", f"trace {result.turn_id}"))
+    out.print(", ".join(figures), style="dim", markup=False, highlight=False)

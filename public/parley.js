@@ -3,7 +3,7 @@
 (() => {
   "use strict";
 
-  const { questionLimit } = document.currentScript.dataset;
+  const questionLimit = Number(document.currentScript.dataset.questionLimit);
 
   // Follow the system's light or dark until the user picks one.
   const THEME = "vite-ui-theme";
@@ -91,12 +91,10 @@
 
   // Sources. Chainlit opens the side panel by itself whenever an answer brings sources, with all of the thread's.
 
-  let opened = null; // The message and the name of the source that the user has opened; its link is redrawn at any time.
+  let opened = null; // The message, and which of its links the user followed. The link itself is redrawn at any time.
 
-  function openedLink() {
-    const links = opened ? document.querySelectorAll(`#${opened.message} a.element-link`) : [];
-    return [...links].find((link) => link.textContent === opened.name);
-  }
+  const linksIn = (message) => [...document.querySelectorAll(`#${message} a.element-link`)];
+  const openedLink = () => opened && linksIn(opened.message)[opened.index];
 
   function closePanel() {
     const dialog = find("#side-view-content").closest("[role='dialog']");
@@ -122,7 +120,8 @@
       const link = event.target.closest("a.element-link");
       if (!link) return;
       event.preventDefault(); // The link leads to "#".
-      opened = { message: link.closest("[id^='step-']").id, name: link.textContent };
+      const message = link.closest("[id^='step-']").id;
+      opened = { message, index: linksIn(message).indexOf(link) };
       if (event.isTrusted) requestAnimationFrame(() => find("#side-view-title button")?.focus());
     },
     true,
@@ -132,39 +131,60 @@
     if (event.key === "Escape" && find("aside #side-view-content") && !find("[role='dialog']")) closePanel();
   });
 
-  // Questions that are too long stay where they are typed; those that the server refuses come back there.
+  // Questions that are too long stay where they are typed; those that the server refuses come back there. Chainlit
+  // draws a new box when a thread begins, and would lose what stands in the old one.
+
+  let box = null;
+  let draft = "";
+
+  function keepDraft() {
+    const input = find("#chat-input");
+    if (input === box) return;
+    box = input;
+    if (box && draft && !box.value) setValue(box, draft);
+  }
+
+  function giveBack() {
+    draft = [...document.querySelectorAll("[data-step-type='user_message'] .message-content")].at(-1)?.textContent ?? "";
+    if (box && !box.value) setValue(box, draft);
+  }
 
   function tooLong() {
-    const { value } = find("#chat-input");
-    return value.length > questionLimit && [...value].length > questionLimit;
+    return box.value.length > questionLimit && [...box.value].length > questionLimit;
   }
 
   function showLimit() {
     const shown = find(".parley-limit");
     if (!tooLong()) return shown?.remove();
-    const length = [...find("#chat-input").value].length.toLocaleString();
-    const limit = Number(questionLimit).toLocaleString();
+    const [length, limit] = [[...box.value].length, questionLimit].map((number) => number.toLocaleString());
     const text = `Your question has ${length} characters; the limit is ${limit}. Shorten it to send it.`;
     if (shown) shown.textContent = text;
     else find("#message-composer").after(make("p", { className: "parley-limit", role: "alert" }, text));
   }
 
-  function holdBack(event) {
-    const sends = event.type === "click" ? event.target.closest("#chat-submit") : event.key === "Enter" && !event.shiftKey;
-    if (!sends || !find("#chat-input") || !tooLong()) return;
-    event.preventDefault();
-    event.stopPropagation();
+  function sends(event) {
+    if (event.type === "click") return event.target.closest("#chat-submit");
+    return event.target === box && event.key === "Enter" && !event.shiftKey && !event.isComposing;
   }
 
-  document.addEventListener("click", holdBack, true);
-  document.addEventListener("keydown", holdBack, true);
-  document.addEventListener("input", (event) => event.target.id === "chat-input" && showLimit());
+  function beforeSending(event) {
+    if (sends(event) && tooLong()) {
+      event.preventDefault();
+      event.stopPropagation();
+    } else if (sends(event) || (event.type === "click" && !event.target.closest("#message-composer"))) {
+      draft = "";
+    }
+  }
 
+  document.addEventListener("click", beforeSending, true);
+  document.addEventListener("keydown", beforeSending, true);
+  document.addEventListener("input", (event) => {
+    if (event.target !== box) return;
+    draft = box.value;
+    showLimit();
+  });
   addEventListener("message", (event) => {
-    if (event.source !== window || event.data?.parley !== "refused") return;
-    const asked = [...document.querySelectorAll("[data-step-type='user_message'] .message-content")].at(-1);
-    const input = find("#chat-input");
-    if (asked && input && !input.value) setValue(input, asked.textContent);
+    if (event.source === window && event.data?.parley === "refused") giveBack();
   });
 
   // Reasons beside a thumbs-down. They must match app/chat/feedback.py, which finds the reason in the first line.
@@ -205,11 +225,13 @@
     return group;
   }
 
-  // Chainlit's page is redrawn at any time. The panel is put right before it is painted, the rest once a frame.
+  // Chainlit's page is redrawn at any time. The panel and the box are put right before they are painted, the rest once a
+  // frame.
 
   let scheduled = false;
   new MutationObserver(() => {
     keepPanel();
+    keepDraft();
     if (scheduled) return;
     scheduled = true;
     requestAnimationFrame(() => {

@@ -56,7 +56,12 @@ Visitors use the south gate. They sign the visitor book at porter:desk and wear 
 
 Lost badges are reported to the porter before the end of the day. A new badge costs five euros.
 """
-EXPERIMENT = """
+SETTINGS = """
+data_dir = "data"
+
+[turn]
+turns_per_minute = 8
+
 [[experiments.breadth.arms]]
 name = "narrow"
 retrieval_limit = 4
@@ -77,7 +82,7 @@ class Product:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        (folder / "parley.toml").write_text(f'data_dir = "data"\n{EXPERIMENT}')
+        (folder / "parley.toml").write_text(SETTINGS)
         self._process: subprocess.Popen | None = None
 
     def ingest(self) -> None:
