@@ -19,6 +19,6 @@ class TurnSettings(BaseModel):
     history_chars: int = Field(default=4000, ge=0)
     """How much text of them at most; the oldest go first."""
     timeout_s: float = Field(default=120.0, gt=0)
-    """A turn that takes longer ends with what it has."""
+    """A turn that takes longer is ended, and says so."""
     prompt: str = "answer@1"
     """The prompt's name and version, a file of `agents/prompts/`."""

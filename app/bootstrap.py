@@ -170,7 +170,8 @@ def _arm(experiment: str, chosen: Any) -> Arm:
 def embedded_url(settings: Settings) -> str:
     """Where the embedded ops store answers in this process."""
     host = "127.0.0.1" if settings.server.host in ("0.0.0.0", "::") else settings.server.host  # noqa: S104
-    return f"http://{host}:{settings.server.port}/langsmith"
+    bracketed = f"[{host}]" if ":" in host else host
+    return f"http://{bracketed}:{settings.server.port}/langsmith"
 
 
 def ops_api_key(secret: Secret) -> str:

@@ -79,9 +79,7 @@ def ask(
 
     logging.basicConfig(level=logging.ERROR)
     try:
-        result = asyncio.run(
-            ask_once(_settings(), question, groups.split(",") if groups else [], None if as_json else out)
-        )
+        result = asyncio.run(ask_once(_settings(), question, _split(groups), None if as_json else out))
     except TurnError as error:
         err.print(error.message, markup=False)
         raise typer.Exit(1) from None

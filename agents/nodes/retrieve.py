@@ -14,13 +14,14 @@ from retrieval.passages import Hit
 
 
 async def retrieve(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
-    """Search with the follow-up made whole. Passages that try to give orders are left out."""
+    """Search with the follow-up made whole, and let only what the rails leave of the passages go on."""
     turn = runtime.context
     query = standalone(state["question"], state["history"])
     async with trace("search", run_type="retriever", inputs={"query": query}) as run:
-        hits = await search(turn, query)
+        found = await search(turn, query)
+        hits = await asyncio.to_thread(harmless, turn, found)
         run.end(outputs={"documents": [traced(hit) for hit in hits]})
-    return {"search_question": query, "hits": await asyncio.to_thread(harmless, turn, hits)}
+    return {"search_question": query, "hits": hits}
 
 
 async def search(turn: Turn, query: str) -> list[Hit]:
@@ -30,13 +31,18 @@ async def search(turn: Turn, query: str) -> list[Hit]:
 
 
 def harmless(turn: Turn, hits: list[Hit]) -> list[Hit]:
-    """The hits that the passage rails let through; each verdict other than a pass is recorded."""
+    """The hits as the rails let them be used and quoted; each verdict other than a pass is recorded.
+
+    A passage that tries to give orders is left out. One that holds what may not be shown loses it here, so that no
+    quote, panel or trace can bring it back.
+    """
     kept = []
     for hit in hits:
-        checked = turn.parts.rails.check_passage(hit.passage.text)
-        turn.note(v for v in checked.verdicts if v.action != "pass")
-        if not checked.blocked:
-            kept.append(hit)
+        orders = turn.parts.rails.check_passage(hit.passage.text)
+        shown = turn.parts.rails.check_output(hit.passage.text)
+        turn.note(v for v in (*orders.verdicts, *shown.verdicts) if v.action != "pass")
+        if not orders.blocked and not shown.blocked:
+            kept.append(hit.model_copy(update={"passage": hit.passage.model_copy(update={"text": shown.text})}))
     return kept
 
 

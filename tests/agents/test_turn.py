@@ -154,19 +154,36 @@ async def test_a_question_that_cannot_be_checked_goes_no_further(open_assistant,
 
 
 @pytest.mark.parametrize("stage", ["passage", "answer"])
-async def test_what_a_broken_rail_should_have_checked_is_not_shown(open_assistant, ask, stage: str) -> None:
+async def test_passages_that_a_broken_rail_should_have_checked_are_not_shown(open_assistant, ask, stage: str) -> None:
     class Broken:
         run = broken
 
     checks = replace(load_checks(RailsSettings()), **{stage: Broken()})
-    async with open_assistant(ScriptedChat(replies=[PHRASED]), parts={"rails": Rails(lambda: checks)}) as assistant:
-        if stage == "passage":
-            with pytest.raises(RailsUnavailable):
-                await assistant.ask(ask(CARRY_OVER))
-            return
+    async with open_assistant(parts={"rails": Rails(lambda: checks)}) as assistant:
+        with pytest.raises(RailsUnavailable):
+            await assistant.ask(ask(CARRY_OVER))
+
+
+async def test_the_quotes_stand_where_the_models_words_cannot_be_checked(open_assistant, ask) -> None:
+    checks = load_checks(RailsSettings())
+
+    class BreaksOnTheModelsWords:
+        def run(self, text: str) -> Any:
+            return broken() if text.startswith(PHRASED) else checks.answer.run(text)
+
+    rails = Rails(lambda: replace(checks, answer=BreaksOnTheModelsWords()))
+    async with open_assistant(ScriptedChat(replies=[PHRASED]), parts={"rails": rails}) as assistant:
         result = await assistant.ask(ask(CARRY_OVER))
     assert result.text == f"> {QUOTED} [1]\n\n"
     assert result.error["code"] == "rails_unavailable"
+
+
+async def test_a_card_number_in_a_document_is_neither_quoted_nor_cited(open_assistant, ask) -> None:
+    async with open_assistant() as assistant:
+        result = await assistant.ask(ask("What pays for hotels on business trips?"))
+    assert "card number removed" in result.text
+    assert CARD not in result.model_dump_json()
+    assert ("pii", "output", "redact") in [(v.rail, v.stage, v.action) for v in result.verdicts]
 
 
 async def test_a_corpus_of_another_encoder_is_a_search_that_fails(open_assistant, ask, tmp_path: Path) -> None:

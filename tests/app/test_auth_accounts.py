@@ -107,9 +107,9 @@ def test_an_unknown_name_takes_as_long_as_a_known_one(tmp_path: Path) -> None:
     def fastest(name: str) -> float:
         times = []
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.process_time()
             accounts.authenticate(name, "not the password")
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         return min(times)
 
     known, unknown = fastest("alice"), fastest("nobody")

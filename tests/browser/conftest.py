@@ -199,8 +199,9 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     product.kill()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for each file: while Playwright runs, tests with an event loop of their own cannot."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         expect.set_options(timeout=WAIT_S * 1000)
@@ -209,11 +210,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Page:
-    """A page of a browser that nobody has signed in to."""
+def page(browser: Browser) -> Iterator[Page]:
+    """A window that nobody has signed in to."""
     page = browser.new_page(viewport={"width": 1280, "height": 860}, locale="en-US")
     page.set_default_timeout(WAIT_S * 1000)
-    return page
+    yield page
+    page.close()
 
 
 @pytest.fixture
@@ -238,12 +240,13 @@ def chat(product: Product, page: Page, account: Callable[..., str]) -> Chat:
 
 
 @pytest.fixture
-def ops(product: Product, browser: Browser, account: Callable[..., str]) -> Page:
+def ops(product: Product, browser: Browser, account: Callable[..., str]) -> Iterator[Page]:
     """The turns page of an analyst, in a window of its own."""
     page = browser.new_page()
     sign_in(page, product.url, account("analyst"))
     page.goto(f"{product.url}/ops/turns")
-    return page
+    yield page
+    page.close()
 
 
 def sign_in(page: Page, url: str, name: str) -> None:
