@@ -22,9 +22,10 @@ def serve(settings: Settings, out: Console) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     _refuse_taken_port(settings)
     parley = build_parley(settings)
-    _announce(parley, out)
+    app = build_app(parley)
+    _announce(parley, out)  # last: the link must work when it is clicked
     uvicorn.run(
-        build_app(parley),
+        app,
         host=settings.server.host,
         port=settings.server.port,
         log_level="warning",
