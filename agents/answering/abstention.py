@@ -36,5 +36,7 @@ def answerability(quotes: Sequence[Quote]) -> float:
 
 
 def nearest(quotes: Sequence[Quote], settings: AnsweringSettings) -> list[Quote]:
-    """The quotes that have something to do with the question, though they don't answer it."""
-    return [quote for quote in quotes if quote.match.similarity >= settings.nearest_from]
+    """The quotes that have something to do with the question, though they don't answer it, numbered from 1."""
+    near = [quote for quote in quotes if quote.match.similarity >= settings.nearest_from]
+    numbers = {old: new for new, old in enumerate(dict.fromkeys(quote.number for quote in near), 1)}
+    return [quote.model_copy(update={"number": numbers[quote.number]}) for quote in near]

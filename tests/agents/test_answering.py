@@ -12,6 +12,7 @@ from agents.answering.answer_type import asks_number, offers_number
 from agents.answering.compose import NOT_FOUND, abstention_markdown, citations, evidence_markdown
 from agents.answering.markdown import escape
 from agents.answering.quotes import Quote, select_quotes
+from agents.answering.ranking import Match
 from agents.answering.settings import AnsweringSettings
 from agents.answering.units import units
 from retrieval.embedding import HashingEmbedder, build_embedder
@@ -163,6 +164,23 @@ def test_only_what_is_near_is_shown_as_near() -> None:
     assert quotes
     assert nearest(quotes, AnsweringSettings(nearest_from=0.9)) == []
     assert nearest(quotes, AnsweringSettings(nearest_from=-1)) == quotes
+
+
+def test_the_nearest_sources_are_numbered_from_one() -> None:
+    found = hits(passage("Leave is five days.", name="a.md"), passage("Parking costs ten euros.", name="b.md"))
+    first, second = (
+        Quote(
+            number=number,
+            hit=hit,
+            start=0,
+            end=5,
+            text=hit.passage.text[:5],
+            score=1.0,
+            match=Match(similarity=similarity, coverage=1, passage_coverage=1, lacks_number=False),
+        )
+        for number, hit, similarity in [(1, found[0], 0.1), (2, found[1], 0.8)]
+    )
+    assert [quote.number for quote in nearest([first, second, second], AnsweringSettings(nearest_from=0.5))] == [1, 1]
 
 
 HOSTILE = [
