@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import aiosqlite
 from langchain_core.language_models import BaseChatModel
@@ -27,6 +26,7 @@ from agents.turn import Asker
 from app.auth.users import Account, Accounts
 from app.metrics import Metrics
 from app.ops.experiments.assignment import assign
+from app.ops.experiments.settings import Arm as ChosenArm
 from app.ops.store import OpsStore
 from app.secret import Secret
 from app.settings import Settings
@@ -45,9 +45,6 @@ class Parley:
     settings: Settings
     secret: Secret
     accounts: Accounts
-    corpus: Corpus
-    rails: Rails
-    models: ModelPool
     store: OpsStore
     outbox: Outbox
     traces: Client
@@ -56,8 +53,23 @@ class Parley:
     assistant: Assistant = field(init=False)
     warm: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the encoder and the default model are in memory."""
-    _background: set[asyncio.Task[None]] = field(default_factory=set)
+    _warming: asyncio.Task[None] = field(init=False)
     _checkpoints: aiosqlite.Connection = field(init=False)
+
+    @property
+    def corpus(self) -> Corpus:
+        """What turns search."""
+        return self.parts.corpus
+
+    @property
+    def rails(self) -> Rails:
+        """What turns are checked by."""
+        return self.parts.rails
+
+    @property
+    def models(self) -> ModelPool:
+        """What turns are phrased by."""
+        return self.parts.models
 
     def asker(self, account: Account) -> Asker:
         """The account as a turn knows it: a pseudonym and its reader groups."""
@@ -76,12 +88,11 @@ class Parley:
             project=self.settings.tracing.project,
             on_ended=self.metrics.observe,
         )
-        self._spawn(self._warm_up())
+        self._warming = asyncio.create_task(self._warm_up())
 
     async def close(self) -> None:
         """Finish what is under way and close every part."""
-        for task in self._background:
-            task.cancel()
+        self._warming.cancel()
         await self._checkpoints.close()
         await asyncio.to_thread(self._close_blocking)
 
@@ -92,11 +103,6 @@ class Parley:
         self.corpus.close()
         self.store.close()
         self.accounts.close()
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
     async def _warm_up(self) -> None:
         try:
@@ -121,14 +127,11 @@ def build_parley(
     """Put a Parley together from its settings. Nothing is loaded or listened on yet."""
     data_dir = _private_folder(settings.data_dir)
     secret = Secret.load(data_dir / "secret")
-    corpus = Corpus.open(settings.retrieval, data_dir, embedder)
-    rails = Rails.build(settings.rails)
-    models = ModelPool(settings.model, settings.models, default=model)
     outbox = Outbox.open(settings.tracing, data_dir / "outbox", embedded_url(settings), ops_api_key(secret))
     parts = Parts(
-        corpus=corpus,
-        rails=rails,
-        models=models,
+        corpus=Corpus.open(settings.retrieval, data_dir, embedder),
+        rails=Rails.build(settings.rails),
+        models=ModelPool(settings.model, settings.models, default=model),
         settings=settings.turn,
         answering=settings.answering,
         limit=RateLimit(settings.turn.turns_per_minute),
@@ -138,9 +141,6 @@ def build_parley(
         settings=settings,
         secret=secret,
         accounts=Accounts.open(data_dir / "chat.db", settings.auth, now=now),
-        corpus=corpus,
-        rails=rails,
-        models=models,
         store=OpsStore.open(data_dir / "ops.db"),
         outbox=outbox,
         traces=build_client(settings.tracing, outbox),
@@ -157,7 +157,7 @@ def build_assign(settings: Settings) -> Assign:
     return no_experiment
 
 
-def _arm(experiment: str, chosen: Any) -> Arm:
+def _arm(experiment: str, chosen: ChosenArm) -> Arm:
     return Arm(
         experiment=experiment,
         variant=chosen.name,

@@ -83,8 +83,7 @@ async def _parley(settings: Settings, engines: Stopwatch) -> AsyncIterator[Parle
     await asyncio.to_thread(ingest_docs, settings, embedder)
     parley = build_parley(settings, model=TimedChat(stopwatch=engines), embedder=embedder)
     parley.corpus.close()
-    parley.corpus = timed_corpus(settings, embedder, engines)
-    parley.parts = replace(parley.parts, corpus=parley.corpus)
+    parley.parts = replace(parley.parts, corpus=timed_corpus(settings, embedder, engines))
     await parley.start()
     try:
         await asyncio.wait_for(parley.warm.wait(), WARM_UP_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -47,12 +48,12 @@ def _kinds(spans: list[Span]) -> str:
     return ", ".join(label if count == 1 else f"{label} ({count})" for label, count in counts.items())
 
 
-class SpanValidator(Validator):
+class SpanValidator(Validator, ABC):
     """A guardrails-ai validator that fails on the spans it finds; its fix is the redacted text."""
 
+    @abstractmethod
     def find(self, text: str) -> Iterable[Span]:
         """What to remove; overlaps are welcome."""
-        raise NotImplementedError
 
     def _validate(self, value: Any, metadata: dict[str, Any]) -> ValidationResult:
         spans = merge(self.find(value))
