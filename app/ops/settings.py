@@ -10,9 +10,7 @@ class OpsSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    database: str = "ops.db"
-    """The store's file; a relative path lies in the data directory."""
     upload_limit_bytes: int = Field(default=20 * 1024 * 1024, gt=0)
     """The largest request body that the LangSmith API takes, as it was sent."""
-    expanded_limit_bytes: int = Field(default=200 * 1024 * 1024, gt=0)
+    expanded_limit_bytes: int = Field(default=100 * 1024 * 1024, gt=0)
     """The largest request body that the LangSmith API takes, after decompression."""

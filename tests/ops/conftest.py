@@ -1,12 +1,17 @@
-"""A real store in a temporary file, and the real LangSmith API over it on a loopback port."""
+"""A real store on each engine, and the real LangSmith API over it on a loopback port."""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import util
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
 
 import pytest
 import uvicorn
@@ -16,27 +21,73 @@ from langsmith import Client
 from app.ops.langsmith import langsmith_app
 from app.ops.settings import OpsSettings
 from app.ops.store import OpsStore
+from app.ops.store.database import Database
 
 API_KEY = "a-key-for-tests"
+OpenStore = Callable[[], OpsStore]
+_schemas = count(1)
+
+
+def _beside(name: str) -> ModuleType:
+    spec = util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec
+    assert spec.loader
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server; the test is skipped where none is installed."""
+    postgres = _beside("postgres")
+    if url := os.environ.get(postgres.URL_VARIABLE):
+        yield url
+        return
+    binaries = postgres.find_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed")
+    with (
+        TemporaryDirectory(prefix="pg-", dir="/tmp") as short,
+        postgres.running(binaries, Path(short) / "server") as url,
+    ):
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
+    """Opens one and the same store, as often as it is called, on either engine."""
+    opened: list[OpsStore] = []
+    server = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    schema = f"test_{os.getpid()}_{next(_schemas)}"
+
+    def open_again() -> OpsStore:
+        folder = tmp_path / "ops"
+        store = OpsStore(Database.on_server(server, schema), folder) if server else OpsStore.open(folder)
+        opened.append(store)
+        return store
+
+    yield open_again
+    for store in opened:
+        store.close()
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[OpsStore]:
-    opened = OpsStore.open(tmp_path / "ops.db")
-    yield opened
-    opened.close()
+def store(open_store: OpenStore) -> OpsStore:
+    return open_store()
 
 
 @contextmanager
 def serving(store: OpsStore, settings: OpsSettings | None = None) -> Iterator[str]:
     """The address of the API, mounted as the product mounts it."""
 
-    def authorize(request: Request) -> None:
+    async def authorize(request: Request) -> OpsStore:
         if request.headers.get("x-api-key") != API_KEY:
             raise HTTPException(401, "Send a valid key as x-api-key.")
+        return store
 
     app = FastAPI()
-    app.mount("/langsmith", langsmith_app(store, authorize, settings))
+    app.mount("/langsmith", langsmith_app(authorize, settings))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -3,54 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from inspect import isawaitable
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.ops.langsmith import (
+    feedback,
+    info,
+    prompt_directories,
+    prompt_webhooks,
+    prompts,
+    runs,
+    sessions,
+    tracing,
+)
 from app.ops.langsmith.errors import NotServed, answer_errors
-from app.ops.langsmith.feedback import feedback_routes
-from app.ops.langsmith.info import info_routes, workspace_routes
-from app.ops.langsmith.runs import run_routes
-from app.ops.langsmith.sessions import session_routes
-from app.ops.langsmith.tracing import tracing_routes
 from app.ops.settings import OpsSettings
 from app.ops.store import OpsStore
 
-Authorize = Callable[[Request], Awaitable[None] | None]
-"""Raises `fastapi.HTTPException` for a request that may not pass."""
+Authorize = Callable[[Request], Awaitable[OpsStore]]
+"""The store of the workspace that the request's key opens; raises `fastapi.HTTPException` where it opens none."""
 
+_OPEN = (info.router,)
+"""Answered without a key."""
+_GUARDED = (
+    info.workspace_router,
+    tracing.router,
+    runs.router,
+    sessions.router,
+    feedback.router,
+    prompts.router,
+    prompt_directories.router,
+    prompt_webhooks.router,
+)
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def langsmith_app(store: OpsStore, authorize: Authorize, settings: OpsSettings | None = None) -> FastAPI:
-    """An ASGI application that an unmodified `langsmith` client can use; everything but /info asks `authorize`."""
-    settings = settings or OpsSettings()
+def langsmith_app(authorize: Authorize, settings: OpsSettings | None = None) -> FastAPI:
+    """An ASGI application that an unmodified `langsmith` client can use."""
 
-    async def check(request: Request) -> None:
-        answer = authorize(request)
-        if isawaitable(answer):
-            await answer
+    async def enter(request: Request) -> None:
+        request.state.store = await authorize(request)
 
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    app.include_router(info_routes(settings))
-    guarded = [
-        workspace_routes(store),
-        tracing_routes(store, settings),
-        run_routes(store, settings),
-        session_routes(store, settings),
-        feedback_routes(store, settings),
-        _everything_else(),
-    ]
-    for router in guarded:
-        app.include_router(router, dependencies=[Depends(check)])
+    app = FastAPI(title="Parley's LangSmith API", docs_url=None, redoc_url=None)
+    app.state.settings = settings or OpsSettings()
+    for router in _OPEN:
+        app.include_router(router)
+    for router in (*_GUARDED, _everything_else()):
+        app.include_router(router, dependencies=[Depends(enter)])
     answer_errors(app)
     app.add_middleware(_OneSpelling)
     return app
 
 
 def _everything_else() -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(include_in_schema=False)
 
     @router.api_route("/{path:path}", methods=_METHODS)
     def not_served(path: str, request: Request) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 
-from app.ops.store.errors import Conflict, NotFound, StoreError
+from app.ops.store.errors import Conflict, NotFound, StoreBusy, StoreError
 
-_STORE_STATUS: dict[type[StoreError], int] = {NotFound: 404, Conflict: 409}
+_STORE_STATUS: dict[type[StoreError], int] = {NotFound: 404, Conflict: 409, StoreBusy: 503}
 
 
 class WireError(Exception):
@@ -63,8 +62,8 @@ def answer_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         return _detail(422, f"{'.'.join(str(step) for step in first['loc'])}: {first['msg']}.")
 
-    @app.exception_handler(sqlite3.OperationalError)
-    async def store_unavailable(request: Request, error: sqlite3.OperationalError) -> JSONResponse:
+    @app.exception_handler(OperationalError)
+    async def store_unavailable(request: Request, error: OperationalError) -> JSONResponse:
         return _detail(503, "The store cannot be read or written at the moment. Try again.")
 
 

@@ -1,175 +1,154 @@
 """The multipart form that the SDK sends runs and feedback in.
 
 `post.{run}` and `patch.{run}` hold a run without its large fields, each followed by `post.{run}.inputs` and the like;
-`feedback.{id}` holds a judgement; `attachment.{run}.{name}` the bytes of a file, of which only type and size are kept.
+`feedback.{id}` holds a judgement; `attachment.{run}.{name}` the bytes of a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 
-from app.ops.langsmith.body import explain
 from app.ops.langsmith.errors import BadRequest, TooLarge, Unprocessable
-from app.ops.store.models import Ingest
+from app.ops.langsmith.request import explain
+from app.ops.store.models import Attachment, Document, FeedbackFields, Ingest, RunFields
 
-_SPLIT_FIELDS = ("inputs", "outputs", "events", "extra", "error", "serialized")
-_MAX_PARTS = 20_000
+MAX_PARTS = 50_000
+_OBJECTS = frozenset({"inputs", "outputs", "extra", "serialized"})
+_SPLIT_FIELDS = (*sorted(_OBJECTS), "events", "error")
+_BOUNDARY = re.compile(r'multipart/form-data\s*;.*\bboundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
+_NAME = re.compile(rb'content-disposition:[^\r\n]*?\bname="((?:[^"\r\n])*)"', re.IGNORECASE)
+_TYPE = re.compile(rb"content-type:\s*([^\s;,\r\n]+)", re.IGNORECASE)
+_RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)
+_CLEAN_ERROR: TypeAdapter[str | None] = TypeAdapter(RunFields.__annotations__["error"])
+
+Store = Callable[[bytes], str]
+"""Keeps a file and gives back its digest."""
 
 
-@dataclass
-class Part:
-    """One part of a form. Of an attachment the content is counted, not kept."""
+class Part(NamedTuple):
+    """One part of a form."""
 
     name: str
     media_type: str
-    content: bytearray = field(default_factory=bytearray)
-    size_bytes: int = 0
-
-    def add(self, data: bytes) -> None:
-        self.size_bytes += len(data)
-        if not self.name.startswith("attachment."):
-            self.content += data
+    content: bytes
 
 
-def parse_form(content_type: str, chunks: Iterable[bytes]) -> list[Part]:
-    """The parts of a form in their order. Raises BadRequest, TooLarge."""
-    kind, options = parse_options_header(content_type)
-    if kind != b"multipart/form-data" or not options.get(b"boundary"):
+def parse_form(content_type: str, body: bytes) -> list[Part]:
+    """The parts of a form in their order. Raises BadRequest, TooLarge.
+
+    The whole body is at hand, so it is cut at the boundary in one go: a parser that walks through it costs more than
+    everything else that is done with a run.
+    """
+    match = _BOUNDARY.search(content_type)
+    if match is None:
         raise BadRequest("Send multipart/form-data with a boundary.")
-    reader = _PartReader()
-    try:
-        parser = MultipartParser(options[b"boundary"], reader.callbacks())
-        for chunk in chunks:
-            parser.write(chunk)
-    except FormParserError as error:
-        raise BadRequest(f"The form cannot be read: {error}.") from error
-    if not reader.ended:
-        raise BadRequest("The form ends before its last boundary.")
-    return reader.parts
+    boundary = (match[1] or match[2]).encode("latin-1", "replace")
+    preamble, *sections = (b"\r\n" + body).split(b"\r\n--" + boundary, MAX_PARTS + 2)
+    if len(sections) > MAX_PARTS + 1:
+        raise TooLarge(f"The form has more than {MAX_PARTS} parts. Send fewer records at once.")
+    if preamble.strip() or not sections or not sections[-1].startswith(b"--"):
+        raise BadRequest("The form does not begin or end with its boundary; it may have been cut off on its way.")
+    return [_part(section) for section in sections[:-1]]
 
 
-class _PartReader:
-    def __init__(self) -> None:
-        self.parts: list[Part] = []
-        self.ended = False
-        self._headers: dict[bytes, bytes] = {}
-        self._field = b""
-        self._value = b""
-
-    def callbacks(self) -> Any:
-        return {
-            "on_part_begin": self._headers.clear,
-            "on_header_field": self._on_header_field,
-            "on_header_value": self._on_header_value,
-            "on_header_end": self._on_header_end,
-            "on_headers_finished": self._on_headers_finished,
-            "on_part_data": self._on_part_data,
-            "on_end": self._on_end,
-        }
-
-    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._field += data[start:end]
-
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _on_header_end(self) -> None:
-        self._headers[self._field.lower()] = self._value
-        self._field = self._value = b""
-
-    def _on_headers_finished(self) -> None:
-        if len(self.parts) == _MAX_PARTS:
-            raise TooLarge(f"The form has more than {_MAX_PARTS} parts. Send fewer runs at once.")
-        _, options = parse_options_header(self._headers.get(b"content-disposition"))
-        media_type, _ = parse_options_header(self._headers.get(b"content-type"))
-        name = options.get(b"name", b"").decode("utf-8", "replace")
-        self.parts.append(Part(name, media_type.decode("latin-1")))
-
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        self.parts[-1].add(data[start:end])
-
-    def _on_end(self) -> None:
-        self.ended = True
+def _part(section: bytes) -> Part:
+    head, blank, content = section.partition(b"\r\n\r\n")
+    name = _NAME.search(head)
+    if not head.startswith(b"\r\n") or not blank or name is None:
+        raise BadRequest("A part of the form has no name, or no line between its headers and its content.")
+    media_type = _TYPE.search(head)
+    return Part(
+        name[1].decode("utf-8", "replace"), media_type[1].decode("latin-1").lower() if media_type else "", content
+    )
 
 
-@dataclass
-class _Change:
-    kind: Literal["post", "patch"]
-    fields: dict[str, Any]
-
-
-def read_form(parts: Iterable[Part]) -> Ingest:
+def read_runs(parts: Iterable[Part], store_file: Store) -> Ingest:
     """The records in a form. Raises Unprocessable that names the part at fault."""
-    form = _FormReader()
+    form = _RunForm(store_file)
     for part in parts:
         form.add(part)
-    try:
-        return Ingest.model_validate(
-            {
-                "posts": [change.fields for change in form.changes if change.kind == "post"],
-                "patches": [change.fields for change in form.changes if change.kind == "patch"],
-                "feedback": form.feedback,
-            }
-        )
-    except ValidationError as error:
-        raise Unprocessable(explain(error)) from error
+    return form.ingest
 
 
-class _FormReader:
-    def __init__(self) -> None:
-        self.changes: list[_Change] = []
-        self.feedback: list[dict[str, Any]] = []
-        self._latest: dict[str, _Change] = {}
+class _RunForm:
+    def __init__(self, store_file: Store) -> None:
+        self.ingest = Ingest()
+        self._store_file = store_file
+        self._changes: dict[str, Any] = {}
+        self._latest: dict[str, Any] = {}
 
     def add(self, part: Part) -> None:
         kind, _, rest = part.name.partition(".")
         record_id, _, name = rest.partition(".")
         if kind in ("post", "patch"):
-            self._add_run_part(part, kind, record_id, name)
+            self._add_run(part, kind, record_id) if not name else self._add_field(part, kind, record_id, name)
         elif kind == "feedback":
-            self.feedback.append(_object(part) | {"id": record_id})
+            self._add_feedback(part, record_id)
         elif kind == "attachment":
             self._add_attachment(part, record_id, name)
         else:
             raise Unprocessable(f"The part {part.name!r} is not post., patch., feedback. or attachment.")
 
-    def _add_run_part(self, part: Part, kind: Any, run_id: str, name: str) -> None:
-        if not name:
-            change = _Change(kind, _object(part))
-            self.changes.append(change)
-            self._latest[f"{kind}.{run_id}"] = self._latest[run_id] = change
-            if str(change.fields.get("id", "")).lower() != run_id.lower():
-                raise Unprocessable(f"The part {part.name!r} holds a run with another id.")
-        elif name not in _SPLIT_FIELDS:
+    def _add_run(self, part: Part, kind: str, run_id: str) -> None:
+        try:
+            fields = _RUN.validate_json(part.content)
+        except ValidationError as error:
+            raise Unprocessable(f"The part {part.name!r}: {explain(error)}") from error
+        if str(fields["id"]) != run_id.lower():
+            raise Unprocessable(f"The part {part.name!r} holds a run with another id.")
+        (self.ingest.posts if kind == "post" else self.ingest.patches).append(fields)
+        self._changes[f"{kind}.{run_id}"] = self._latest[run_id] = fields
+
+    def _add_field(self, part: Part, kind: str, run_id: str, name: str) -> None:
+        fields = self._changes.get(f"{kind}.{run_id}")
+        if name not in _SPLIT_FIELDS:
             raise Unprocessable(f"The part {part.name!r} ends in none of {', '.join(_SPLIT_FIELDS)}.")
-        elif f"{kind}.{run_id}" not in self._latest:
+        if fields is None:
             raise Unprocessable(f"The part {part.name!r} comes before {kind}.{run_id}.")
-        else:
-            self._latest[f"{kind}.{run_id}"].fields[name] = _json(part)
+        fields[name] = _error(part) if name == "error" else _document(part, dict if name in _OBJECTS else list)
+
+    def _add_feedback(self, part: Part, feedback_id: str) -> None:
+        try:
+            fields = _document(part, dict)
+            self.ingest.feedback.append(
+                FeedbackFields.model_validate((fields.value if fields else {}) | {"id": feedback_id})
+            )
+        except ValidationError as error:
+            raise Unprocessable(f"The part {part.name!r}: {explain(error)}") from error
 
     def _add_attachment(self, part: Part, run_id: str, name: str) -> None:
-        if run_id not in self._latest:
-            raise Unprocessable(f"The part {part.name!r} comes before its run.")
-        attachments = self._latest[run_id].fields.setdefault("attachments", {})
-        attachments[name] = {"mime_type": part.media_type, "size_bytes": part.size_bytes}
+        if run_id not in self._latest or not name:
+            raise Unprocessable(f"The part {part.name!r} comes before its run, or has no name.")
+        fields = self._latest[run_id]
+        kept = Attachment(
+            mime_type=part.media_type or "application/octet-stream",
+            size_bytes=len(part.content),
+            digest=self._store_file(part.content),
+        )
+        fields["attachments"] = (fields.get("attachments") or {}) | {
+            name.replace("\x00", "\ufffd")[:1000]: kept.model_dump()
+        }
 
 
-def _object(part: Part) -> dict[str, Any]:
-    value = _json(part)
-    if not isinstance(value, dict):
-        raise Unprocessable(f"The part {part.name!r} is not a JSON object.")
-    return value
-
-
-def _json(part: Part) -> Any:
+def _document(part: Part, kind: type) -> Document | None:
     try:
-        return from_json(bytes(part.content))
+        document = Document.read(part.content)
     except ValueError as error:
         raise Unprocessable(f"The part {part.name!r} is not JSON: {error}.") from error
+    if document.value is None:
+        return None
+    if not isinstance(document.value, kind):
+        raise Unprocessable(f"The part {part.name!r} is not a JSON {'object' if kind is dict else 'list'}.")
+    return document
+
+
+def _error(part: Part) -> str | None:
+    try:
+        return _CLEAN_ERROR.validate_python(from_json(part.content))
+    except ValueError as error:
+        raise Unprocessable(f"The part {part.name!r} is not text as JSON.") from error

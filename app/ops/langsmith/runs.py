@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -10,12 +11,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.ops.langsmith.body import read_json
 from app.ops.langsmith.errors import NotServed
-from app.ops.langsmith.wire import app_path, run_v1, run_v2
-from app.ops.settings import OpsSettings
-from app.ops.store import NotFound, OpsStore, Run, RunPage, RunQuery
-from app.ops.store.models import GroupBy, Moment, RunType
+from app.ops.langsmith.request import Store, read_json
+from app.ops.langsmith.wire import app_path, run_stats, run_v1, run_v2
+from app.ops.store import NotFound, OpsStore, Run, RunQuery
+from app.ops.store.models import FeedbackStats, GroupBy, Moment, RunType
+
+router = APIRouter()
 
 _V1_PAGE = 100
 _V2_WINDOW = timedelta(days=1)
@@ -122,76 +124,82 @@ class QueryV2(BaseModel):
         )
 
 
-def run_routes(store: OpsStore, settings: OpsSettings) -> APIRouter:
-    """POST /runs/query, /runs/stats, /v2/runs/query; GET /runs/{id}, /v2/runs/{id}, /v2/runs/{id}/url."""
-    router = APIRouter()
-    limit_bytes = settings.upload_limit_bytes
-
-    @router.post("/runs/query")
-    async def query_runs(request: Request) -> dict[str, Any]:
-        body = await read_json(request, QueryV1, limit_bytes)
-        return await run_in_threadpool(_page_v1, store, body)
-
-    @router.post("/runs/stats")
-    async def run_stats(request: Request) -> Any:
-        body = await read_json(request, StatsV1, limit_bytes)
-        if body.group_by is None:
-            return await run_in_threadpool(store.stats, body.to_store())
-        return await run_in_threadpool(store.grouped_stats, body.to_store(), body.group_by)
-
-    @router.get("/runs/{run_id}")
-    def read_run(run_id: UUID) -> dict[str, Any]:
-        run = _existing(store, run_id)
-        return run_v1(run, store.feedback_stats([run.id]).get(run.id, {}))
-
-    @router.post("/v2/runs/query")
-    async def query_runs_v2(request: Request) -> dict[str, Any]:
-        if "text/event-stream" in request.headers.get("accept", ""):
-            raise NotServed("Streamed run queries are not served here; ask for application/json.")
-        body = await read_json(request, QueryV2, limit_bytes)
-        if extras := _V2_EXTRAS & (body.model_extra or {}).keys():
-            raise NotServed(f"Querying runs by {', '.join(sorted(extras))} is not served here.")
-        return await run_in_threadpool(_page_v2, store, body)
-
-    @router.get("/v2/runs/{run_id}")
-    def read_run_v2(
-        run_id: UUID, project_id: UUID, selects: Annotated[list[str] | None, Query()] = None
-    ) -> dict[str, Any]:
-        run = _existing(store, run_id, project_id)
-        return run_v2(run, store.feedback_stats([run.id]).get(run.id, {}), selects or [])
-
-    @router.get("/v2/runs/{run_id}/url")
-    def run_url(run_id: UUID, project_id: UUID, request: Request) -> dict[str, str]:
-        host = f"{request.url.scheme}://{request.url.netloc}"
-        return {"url": host + app_path(_existing(store, run_id, project_id))}
-
-    return router
+@router.post("/runs/query")
+async def query_runs(request: Request, store: Store) -> dict[str, Any]:
+    """A page of runs."""
+    body = await read_json(request, QueryV1)
+    return await run_in_threadpool(_page_v1, store, body)
 
 
-def _existing(store: OpsStore, run_id: UUID, project_id: UUID | None = None) -> Run:
-    run = store.run(run_id)
-    if run is None or project_id not in (None, run.project_id):
-        raise NotFound(f"There is no run {run_id}{' in this project' if project_id else ''}.")
+@router.post("/runs/stats")
+async def sum_up_runs(request: Request, store: Store) -> Any:
+    """Runs summed up, whole or by group."""
+    body = await read_json(request, StatsV1)
+    if body.group_by is None:
+        return run_stats(await run_in_threadpool(store.runs.stats, body.to_store()))
+    groups = await run_in_threadpool(store.runs.grouped_stats, body.to_store(), body.group_by)
+    return {group: run_stats(stats) for group, stats in groups.items()}
+
+
+@router.get("/runs/{run_id}")
+def read_run(run_id: UUID, store: Store) -> dict[str, Any]:
+    """One run."""
+    run = store.runs.get(run_id)
+    return run_v1(store, run, _feedback_stats(store, [run]).get(run.id, {}))
+
+
+@router.post("/v2/runs/query")
+async def query_runs_v2(request: Request, store: Store) -> dict[str, Any]:
+    """A page of runs, as the second version of the API asks for it."""
+    if "text/event-stream" in request.headers.get("accept", ""):
+        raise NotServed("Streamed run queries are not served here; ask for application/json.")
+    body = await read_json(request, QueryV2)
+    if extras := _V2_EXTRAS & (body.model_extra or {}).keys():
+        raise NotServed(f"Querying runs by {', '.join(sorted(extras))} is not served here.")
+    return await run_in_threadpool(_page_v2, store, body)
+
+
+@router.get("/v2/runs/{run_id}")
+def read_run_v2(
+    run_id: UUID, store: Store, project_id: UUID, selects: Annotated[list[str] | None, Query()] = None
+) -> dict[str, Any]:
+    """One run, as the second version of the API asks for it."""
+    run = _in_project(store, run_id, project_id)
+    return run_v2(store, run, _feedback_stats(store, [run]).get(run.id, {}), selects or [])
+
+
+@router.get("/v2/runs/{run_id}/url")
+def run_url(run_id: UUID, store: Store, project_id: UUID, request: Request) -> dict[str, str]:
+    """Where a person can look at the run."""
+    host = f"{request.url.scheme}://{request.url.netloc}"
+    return {"url": host + app_path(store, _in_project(store, run_id, project_id))}
+
+
+def _in_project(store: OpsStore, run_id: UUID, project_id: UUID) -> Run:
+    run = store.runs.get(run_id)
+    if run.project_id != project_id:
+        raise NotFound(f"There is no run {run_id} in this project.")
     return run
 
 
 def _page_v1(store: OpsStore, body: QueryV1) -> dict[str, Any]:
-    page = store.query_runs(body.to_store())
-    stats = _feedback_stats(store, page)
+    page = store.runs.query(body.to_store())
+    stats = _feedback_stats(store, page.runs)
     return {
-        "runs": [run_v1(run, stats.get(run.id, {}), body.select) for run in page.runs],
+        "runs": [run_v1(store, run, stats.get(run.id, {}), body.select) for run in page.runs],
         "cursors": {"next": page.next_cursor, "prev": None},
     }
 
 
 def _page_v2(store: OpsStore, body: QueryV2) -> dict[str, Any]:
-    page = store.query_runs(body.to_store(datetime.now(UTC)))
-    stats = _feedback_stats(store, page)
+    page = store.runs.query(body.to_store(datetime.now(UTC)))
+    stats = _feedback_stats(store, page.runs)
     items = [
-        run_v2(run, stats.get(run.id, {}), body.selects, subtree_usage=body.include_subtree_usage) for run in page.runs
+        run_v2(store, run, stats.get(run.id, {}), body.selects, subtree_usage=body.include_subtree_usage)
+        for run in page.runs
     ]
     return {"items": items, "next_cursor": page.next_cursor}
 
 
-def _feedback_stats(store: OpsStore, page: RunPage) -> dict[UUID, Any]:
-    return store.feedback_stats([run.id for run in page.runs])
+def _feedback_stats(store: OpsStore, runs: Sequence[Run]) -> dict[UUID, dict[str, FeedbackStats]]:
+    return store.feedback.stats_by_run([run.id for run in runs])

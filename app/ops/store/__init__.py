@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.ops.store.errors import Conflict, InvalidQuery, InvalidRecord, NotFound, StoreError
+from app.ops.store.errors import Conflict, InvalidQuery, InvalidRecord, NotFound, StoreBusy, StoreError
 from app.ops.store.models import Feedback, Ingest, Project, Run, RunPage, RunQuery
-from app.ops.store.store import OpsStore
+from app.ops.store.store import OpsStore, Workspace
 
 __all__ = [
     "Conflict",
@@ -18,5 +18,7 @@ __all__ = [
     "Run",
     "RunPage",
     "RunQuery",
+    "StoreBusy",
     "StoreError",
+    "Workspace",
 ]

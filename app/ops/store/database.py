@@ -1,75 +1,111 @@
-"""One SQLite file: a single writer, many readers, usable from any thread."""
+"""One SQLite file or one PostgreSQL schema, behind the same two transactions: `read` and `write`."""
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
 
 from app.ops.store.migrations import migrate
 
 _LOCK_TIMEOUT_S = 10.0
+_CACHE_KIB = 64 * 1024
+_READERS = 8
 
 
 class Database:
-    """Transactions on one file. Readers never wait for the writer: the journal is a write-ahead log."""
+    """Transactions, from any thread. `read` sees one moment for its whole block; `write` happens whole or not at all.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._idle_readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
-        self._writer_lock = threading.Lock()
+    On SQLite there is a single writer, and readers never wait for it: the journal is a write-ahead log.
+    """
+
+    def __init__(self, reader: Engine, writer: Engine) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._writing = threading.RLock()
+        self.settle: Callable[[], None] = lambda: None
+        """Called before each block, so that it sees what was acknowledged before; the store sets it."""
+        with self.apply() as db:
+            migrate(db)
+
+    @classmethod
+    def at(cls, path: Path) -> Database:
+        """The SQLite file at `path`, made or upgraded as needed."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = _connect(path)
-        self._writer.execute("PRAGMA journal_mode = WAL")
-        migrate(self._writer)
+        return cls(_sqlite(path, "BEGIN", query_only=True), _sqlite(path, "BEGIN IMMEDIATE"))
+
+    @classmethod
+    def on_server(cls, url: str, schema: str) -> Database:
+        """The schema of that name on a PostgreSQL server, made or upgraded as needed."""
+        engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), pool_size=_READERS, max_overflow=8)
+        with engine.begin() as db:
+            db.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+        engine = engine.execution_options(schema_translate_map={None: schema})
+        event.listen(engine, "connect", lambda raw, _: _set_search_path(raw, schema))
+        engine.dispose()
+        return cls(engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True), engine)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """For the few places where the engines differ: full-text search, bulk work, vacuum."""
+        return self._writer.dialect.name == "sqlite"
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A read-only transaction."""
+        self.settle()
+        return self._reader.begin()
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
+    def write(self) -> Iterator[Connection]:
         """A transaction that is on the disk when the block ends, and undone when it raises."""
-        with self._writer_lock:
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-            except BaseException:
-                self._writer.execute("ROLLBACK")
-                raise
-            self._writer.execute("COMMIT")
+        self.settle()
+        with self.apply() as db:
+            yield db
 
     @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
-        """A read-only connection that sees one moment of the store for the whole block."""
-        connection = self._reader()
-        connection.execute("BEGIN")
-        try:
-            yield connection
-        finally:
-            connection.execute("ROLLBACK")
-            self._idle_readers.put(connection)
+    def apply(self) -> Iterator[Connection]:
+        """`write` for the intake itself, which cannot wait until everything is taken in."""
+        with self._writing, self._writer.begin() as db:
+            yield db
 
     def close(self) -> None:
-        """Close every idle connection."""
-        with self._writer_lock:
-            self._writer.close()
-        with suppress(Empty):
-            while True:
-                self._idle_readers.get_nowait().close()
-
-    def _reader(self) -> sqlite3.Connection:
-        try:
-            return self._idle_readers.get_nowait()
-        except Empty:
-            connection = _connect(self._path)
-            connection.execute("PRAGMA query_only = ON")
-            return connection
+        """Close every connection."""
+        self._reader.dispose()
+        self._writer.dispose()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_TIMEOUT_S, check_same_thread=False)
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA foreign_keys = ON")
-    # In WAL mode anything less than FULL may lose the last commits when the power fails.
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
+def _sqlite(path: Path, begin: str, *, query_only: bool = False) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": _LOCK_TIMEOUT_S, "check_same_thread": False},
+        pool_size=_READERS if query_only else 1,
+        max_overflow=_READERS if query_only else 0,
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(raw: Any, _: Any) -> None:
+        raw.isolation_level = None  # transactions begin where SQLAlchemy says so, not where the driver guesses
+        raw.execute("PRAGMA journal_mode = WAL")
+        # In WAL mode anything less than FULL may lose the last commits when the power fails.
+        raw.execute("PRAGMA synchronous = FULL")
+        raw.execute("PRAGMA foreign_keys = ON")
+        raw.execute(f"PRAGMA cache_size = -{_CACHE_KIB // _READERS if query_only else _CACHE_KIB}")
+        if query_only:
+            raw.execute("PRAGMA query_only = ON")
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _set_search_path(raw: Any, schema: str) -> None:
+    with raw.cursor() as cursor:
+        cursor.execute(f'SET search_path TO "{schema}"')
+    raw.commit()

@@ -4,7 +4,8 @@ StoreError
 ├── NotFound       there is no such thing
 ├── Conflict       there already is such a thing
 ├── InvalidRecord  a record refers to something that does not exist
-└── InvalidQuery   a filter or a cursor cannot be read
+├── InvalidQuery   a filter or a cursor cannot be read
+└── StoreBusy      more comes in than can be stored; the same call may succeed later
 """
 
 from __future__ import annotations
@@ -28,3 +29,7 @@ class InvalidRecord(StoreError):
 
 class InvalidQuery(StoreError):
     """A filter or a cursor cannot be read."""
+
+
+class StoreBusy(StoreError):
+    """More comes in than can be stored; the same call may succeed later."""

@@ -1,108 +1,126 @@
-"""LangSmith's filter language, such as `and(eq(run_type, "llm"), gt(latency, 2))`, as SQL with parameters.
+"""LangSmith's filter language, such as `and(eq(run_type, "llm"), gt(latency, 2))`, as a condition on runs.
 
-Only this module's own constants ever become SQL text; what a client writes becomes parameters.
+What a client writes only ever becomes a parameter: names are looked up in this module's own tables.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    FromClause,
+    Text,
+    Uuid,
+    and_,
+    cast,
+    exists,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 
-from app.ops.store.columns import json_text, stamp
+from app.ops.store import search
 from app.ops.store.errors import InvalidQuery
 from app.ops.store.filter_syntax import Call, Literal, Name, Node, parse
+from app.ops.store.labels import label_text
 from app.ops.store.models import Moment
+from app.ops.store.tables import feedback, run_bodies, run_labels, run_tags
+from app.ops.store.tables.base import Moment as MomentColumn
+from app.ops.store.tables.base import json_text
 
-_COMPARISONS = {"eq": "IS", "neq": "IS NOT", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-_COLUMNS = {
-    name: name
-    for name in (
-        "id",
-        "trace_id",
-        "parent_run_id",
-        "dotted_order",
-        "name",
-        "run_type",
-        "status",
-        "error",
-        "thread_id",
-        "reference_example_id",
-        "prompt_tokens",
-        "completion_tokens",
-        "total_tokens",
-        "prompt_cost",
-        "completion_cost",
-        "total_cost",
-    )
-} | {
-    "session_id": "project_id",
-    "latency": "latency_s",
-    "is_root": "(parent_run_id IS NULL)",
-    "execution_order": "(CASE WHEN parent_run_id IS NULL THEN 1 ELSE 2 END)",
-    "first_token_latency": "((julianday(first_token_time) - julianday(start_time)) * 86400.0)",
+Condition = ColumnElement[bool]
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": lambda column, value: column == value,
+    "neq": lambda column, value: column.is_distinct_from(value),
+    "gt": lambda column, value: column > value,
+    "gte": lambda column, value: column >= value,
+    "lt": lambda column, value: column < value,
+    "lte": lambda column, value: column <= value,
 }
-_TIMES = {"start_time": "start_time", "end_time": "end_time", "first_token_time": "first_token_time"}
+_ORDERED = {"gt", "gte", "lt", "lte"}
+_COLUMNS = (
+    "id",
+    "trace_id",
+    "parent_run_id",
+    "dotted_order",
+    "name",
+    "run_type",
+    "status",
+    "start_time",
+    "end_time",
+    "first_token_time",
+    "thread_id",
+    "reference_example_id",
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "prompt_cost",
+    "completion_cost",
+    "total_cost",
+    "is_root",
+)
+_OTHER_NAMES = {"session_id": "project_id", "project_id": "project_id"}
 _PAIRS = {
-    "metadata_key": "metadata",
-    "metadata_value": "metadata",
-    "input_key": "inputs",
-    "input_value": "inputs",
-    "output_key": "outputs",
-    "output_value": "outputs",
-    "feedback_key": "feedback",
-    "feedback_score": "feedback",
-    "feedback_value": "feedback",
-    "feedback_comment": "feedback",
-    "feedback_source": "feedback",
+    **dict.fromkeys(("metadata_key", "metadata_value"), "metadata"),
+    **dict.fromkeys(("input_key", "input_value"), "inputs"),
+    **dict.fromkeys(("output_key", "output_value"), "outputs"),
+    **dict.fromkeys(
+        ("feedback_key", "feedback_score", "feedback_value", "feedback_comment", "feedback_source"), "feedback"
+    ),
 }
 """Fields of rows that belong to a run. Conditions on one kind, side by side in an `and`, are on one row."""
-_PAIR_SOURCES = {
-    "metadata": "json_each(runs.extra, '$.metadata') pair WHERE",
-    "inputs": "json_each(COALESCE(runs.inputs, '{}')) pair WHERE",
-    "outputs": "json_each(COALESCE(runs.outputs, '{}')) pair WHERE",
-    "feedback": "feedback pair WHERE pair.run_id = runs.id AND",
-}
-_PAIR_COLUMNS = {
-    "feedback_score": "pair.score",
-    "feedback_value": "json_extract(pair.value, '$')",
-    "feedback_comment": "pair.comment",
-    "feedback_source": "json_extract(pair.source, '$.type')",
-}
+_KNOWN_FIELDS = sorted(
+    {
+        *_COLUMNS,
+        *_OTHER_NAMES,
+        *_PAIRS,
+        "latency",
+        "first_token_latency",
+        "execution_order",
+        "error",
+        "tags",
+        "metadata",
+    }
+)
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
+_LARGEST = 2**62
 
 
-@dataclass(frozen=True)
-class Condition:
-    """An SQL condition on a row of `runs`, and the values of its parameters."""
+@dataclass
+class Compiled:
+    """A condition on runs, and ways to the few that may fulfil it."""
 
-    sql: str
-    parameters: list[Any]
-
-
-def compile_filter(text: str) -> Condition:
-    """The condition that a filter expression stands for. Raises InvalidQuery that says what cannot be read."""
-    return _all_jointly([_call(parse(text))])
+    condition: Condition
+    lookups: list[Any] = field(default_factory=list)
+    """Selects of run numbers. Every run that fulfils the condition is in each: a short one is a short cut."""
 
 
-def all_of(conditions: Sequence[Condition], glue: str = " AND ") -> Condition:
-    """The condition that all hold; no conditions always hold."""
-    sql = glue.join(f"({one.sql})" for one in conditions) or "TRUE"
-    return Condition(sql, [value for one in conditions for value in one.parameters])
+def compile_filter(text: str, runs: FromClause, dialect: str) -> Compiled:
+    """The condition on `runs`, an alias of the table, that a filter expression stands for. Raises InvalidQuery."""
+    compiler = _Compiler(runs, dialect)
+    condition = compiler.all_jointly([_call(parse(text))], required=True)
+    return Compiled(condition, compiler.lookups)
 
 
-def contains_text(text: str) -> Condition:
-    """The run's name, inputs, outputs or error contain the text, in any case of letters."""
-    # Structures lie as JSON, in which quotes and line ends are escaped: the text is looked for as JSON has it.
-    pattern, escaped = _like_literal(text), _like_literal(json_text(text)[1:-1])
-    return Condition(
-        r"name LIKE ? ESCAPE '\' OR error LIKE ? ESCAPE '\' OR inputs LIKE ? ESCAPE '\' OR outputs LIKE ? ESCAPE '\'",
-        [pattern, pattern, escaped, escaped],
-    )
+def contains_words(words: str, runs: FromClause, dialect: str, *, roots_only: bool = False) -> Compiled:
+    """Runs whose name, inputs, outputs or error hold all the words."""
+    found = search.matching(dialect, words, roots_only=roots_only)
+    return Compiled(runs.c.num.in_(found), [found])
 
 
 def _call(node: Node) -> Call:
@@ -111,38 +129,141 @@ def _call(node: Node) -> Call:
     return node
 
 
-def _compile(call: Call) -> Condition:
-    if call.operator == "and":
-        return _all_jointly([_call(part) for part in call.arguments])
-    if call.operator == "or":
-        return all_of([_compile(_call(part)) for part in call.arguments] or [_nothing()], " OR ")
-    if call.operator == "not":
-        inner = _all_jointly([_call(part) for part in call.arguments])
-        return Condition(f"NOT COALESCE(({inner.sql}), FALSE)", inner.parameters)
-    pair = _pair_of(call)
-    return _exists_pair(pair, [call]) if pair else _leaf(call)
+class _Compiler:
+    def __init__(self, runs: FromClause, dialect: str) -> None:
+        self._runs = runs
+        self._dialect = dialect
+        self.lookups: list[Any] = []
+
+    def all_jointly(self, calls: Sequence[Call], *, required: bool = False) -> Condition:
+        """All calls hold, and those on the key and the value of one kind of pair hold of the same pair."""
+        plain: list[Condition] = []
+        groups: list[tuple[str, list[Call]]] = []
+        for call in calls:
+            pair = _pair_of(call)
+            if pair is None:
+                plain.append(self._compile(call, required=required))
+            elif (group := _open_group(groups, pair, call)) is not None:
+                group.append(call)
+            else:
+                groups.append((pair, [call]))
+        return and_(true(), *plain, *(self._pair(pair, group, required=required) for pair, group in groups))
+
+    def _compile(self, call: Call, *, required: bool = False) -> Condition:
+        parts = call.arguments
+        if call.operator == "and":
+            return self.all_jointly([_call(part) for part in parts], required=required)
+        if call.operator == "or":
+            return or_(false(), *(self.all_jointly([_call(part)]) for part in parts))
+        if call.operator == "not":
+            return not_(func.coalesce(self.all_jointly([_call(part) for part in parts]), false()))
+        return self._leaf(call, required=required)
+
+    def _leaf(self, call: Call, *, required: bool) -> Condition:
+        if call.operator == "search":
+            return self._search(str(_literal(call, -1)), required=required)
+        if _field(call) == "metadata":
+            return self._metadata(call, required=required)
+        if _field(call) == "tags":
+            return self._tags(call, required=required)
+        if _field(call) == "error":
+            return self._error(call)
+        return _compared(call, self._column(call))
+
+    def _search(self, words: str, *, required: bool) -> Condition:
+        found = contains_words(words, self._runs, self._dialect)
+        if required:
+            self.lookups += found.lookups
+        return found.condition
+
+    def _pair(self, pair: str, calls: Sequence[Call], *, required: bool) -> Condition:
+        """A condition on one row that belongs to the run."""
+        if pair == "metadata":
+            return self._label([_label_condition(call) for call in calls], required=required)
+        if pair == "feedback":
+            inner = and_(*(_compared(call, _FEEDBACK[_field(call)]) for call in calls))
+            return exists().where(feedback.c.run_id == self._runs.c.id, inner)
+        entries = self._entries(pair)
+        columns = {"key": entries.c.key, "value": cast(entries.c.value, Text)}
+        inner = and_(*(_compared(call, columns[_field(call).rpartition("_")[2]]) for call in calls))
+        body = exists(select(1).select_from(run_bodies.join(entries, true())).where(inner).correlate(self._runs))
+        return body.where(run_bodies.c.num == self._runs.c.num)
+
+    def _entries(self, name: str) -> Any:
+        """The top level of a JSON column, as rows of key and value."""
+        document = func.coalesce(run_bodies.c[name], "{}")
+        if self._dialect == "sqlite":
+            return func.json_each(document).table_valued("key", "value")
+        # PostgreSQL knows no NUL character, not even an escaped one.
+        clean = func.replace(document, r"\u0000", "")
+        return func.json_each_text(cast(clean, JSON)).table_valued("key", "value")
+
+    def _label(self, inner: Sequence[Condition], *, required: bool) -> Condition:
+        if required:
+            self.lookups.append(select(run_labels.c.num).where(*inner))
+        return exists().where(run_labels.c.num == self._runs.c.num, *inner)
+
+    def _metadata(self, call: Call, *, required: bool) -> Condition:
+        if call.operator == "exists":
+            return self._label([run_labels.c.key == label_text(_literal(call, 1))], required=required)
+        if call.operator != "has":
+            raise InvalidQuery("Metadata is asked for with has(metadata, …), exists(metadata, …) or metadata_key.")
+        wanted = _json_object(_literal(call, 1))
+        pairs = [
+            [run_labels.c.key == label_text(key), run_labels.c.value == label_text(value)]
+            for key, value in wanted.items()
+        ]
+        return and_(true(), *(self._label(pair, required=required) for pair in pairs))
+
+    def _tags(self, call: Call, *, required: bool) -> Condition:
+        if call.operator == "exists":
+            return exists().where(run_tags.c.num == self._runs.c.num)
+        value = _literal(call, 1)
+        if call.operator not in ("has", "eq", "in"):
+            raise InvalidQuery('Tags are asked for with has(tags, "a") or in(tags, ["a", "b"]).')
+        tag = (
+            run_tags.c.tag.in_([label_text(one) for one in value if one is not None])
+            if isinstance(value, list)
+            else run_tags.c.tag == label_text(value)
+        )
+        if required:
+            self.lookups.append(select(run_tags.c.num).where(tag))
+        return exists().where(run_tags.c.num == self._runs.c.num, tag)
+
+    def _error(self, call: Call) -> Condition:
+        if call.operator == "exists":
+            return self._runs.c.status == "error"
+        value = _literal(call, 1)
+        if value is None or isinstance(value, bool):
+            wanted = (value is True) == (call.operator == "eq")
+            return self._runs.c.status == "error" if wanted else self._runs.c.status != "error"
+        return exists().where(run_bodies.c.num == self._runs.c.num, _compared(call, run_bodies.c.error))
+
+    def _column(self, call: Call) -> ColumnElement[Any]:
+        name, columns = _field(call), self._runs.c
+        if name == "latency":
+            return columns.latency_us * 1e-6
+        if name == "first_token_latency":
+            started = type_coerce(columns.start_time, BigInteger)
+            return (type_coerce(columns.first_token_time, BigInteger) - started) * 1e-6
+        if name == "execution_order":
+            return 2 - cast(columns.is_root, BigInteger)
+        if name in _COLUMNS or name in _OTHER_NAMES:
+            found: ColumnElement[Any] = columns[_OTHER_NAMES.get(name, name)]
+            return found
+        raise InvalidQuery(f"{call.operator}() takes a field first; there are {', '.join(_KNOWN_FIELDS)}.")
 
 
-def _nothing() -> Condition:
-    return Condition("FALSE", [])
+_FEEDBACK: dict[str, ColumnElement[Any]] = {
+    "feedback_key": feedback.c.key,
+    "feedback_score": feedback.c.score,
+    "feedback_value": feedback.c.value,
+    "feedback_comment": feedback.c.comment,
+    "feedback_source": feedback.c.source_type,
+}
 
 
-def _all_jointly(calls: list[Call]) -> Condition:
-    """All calls hold, and those on the key and the value of one kind of pair hold of the same pair."""
-    plain: list[Condition] = []
-    groups: list[tuple[str, list[Call]]] = []
-    for call in calls:
-        pair = _pair_of(call)
-        if pair is None:
-            plain.append(_compile(call))
-        elif (group := _open_group(groups, pair, call)) is not None:
-            group.append(call)
-        else:
-            groups.append((pair, [call]))
-    return all_of([*plain, *(_exists_pair(pair, group) for pair, group in groups)])
-
-
-def _open_group(groups: list[tuple[str, list[Call]]], pair: str, call: Call) -> list[Call] | None:
+def _open_group(groups: Sequence[tuple[str, list[Call]]], pair: str, call: Call) -> list[Call] | None:
     """The group that the call joins: the latest of its kind, unless both already name a key."""
     group = next((members for kind, members in reversed(groups) if kind == pair), None)
     if group is None or (_names_key(call) and any(_names_key(member) for member in group)):
@@ -163,54 +284,69 @@ def _field(call: Call) -> str:
     return first.name if isinstance(first, Name) else ""
 
 
-def _exists_pair(pair: str, calls: list[Call]) -> Condition:
-    inner = all_of([_leaf(call) for call in calls])
-    return Condition(f"EXISTS (SELECT 1 FROM {_PAIR_SOURCES[pair]} {inner.sql})", inner.parameters)  # noqa: S608
+def _label_condition(call: Call) -> Condition:
+    """On a row of metadata; numbers are ordered as numbers."""
+    if _field(call) == "metadata_key":
+        return _compared(call, run_labels.c.key)
+    value = _literal(call, 1) if len(call.arguments) > 1 else None
+    if call.operator in _ORDERED and isinstance(value, int | float) and not isinstance(value, bool):
+        return _compared(call, run_labels.c.number)
+    return _compared(call, run_labels.c.value)
 
 
-def _leaf(call: Call) -> Condition:
-    if call.operator == "search":
-        return contains_text(str(_literal(call, -1)))
+def _compared(call: Call, column: ColumnElement[Any]) -> Condition:
+    """The call as a condition on the column that it names."""
+    if call.operator == "exists":
+        return column.is_not(None)
+    value = _literal(call, 1)
     if call.operator in _COMPARISONS:
-        return _compare(call)
-    special: dict[str, Callable[[Call], Condition]] = {"in": _in, "has": _has, "like": _like, "exists": _exists}
-    if call.operator not in special:
-        known = sorted([*_COMPARISONS, *special, "and", "or", "not", "search"])
-        raise InvalidQuery(f"The filter operator {call.operator!r} is not known; there are {', '.join(known)}.")
-    return special[call.operator](call)
+        condition: Condition = _COMPARISONS[call.operator](_comparable(column), _parameter(call, column, value))
+        return condition
+    if call.operator == "in":
+        if not isinstance(value, list):
+            raise InvalidQuery('in() takes a list, such as in(name, ["a", "b"]).')
+        return _comparable(column).in_([_parameter(call, column, one) for one in value if one is not None])
+    if call.operator == "like":
+        if not isinstance(column.type, Text) and not _is_json(column):
+            raise InvalidQuery(f"like() looks into text, which {_field(call)} is not.")
+        return _comparable(column).ilike(label_text(value))
+    known = sorted([*_COMPARISONS, "in", "has", "like", "exists", "and", "or", "not", "search"])
+    raise InvalidQuery(f"The filter operator {call.operator!r} is not known; there are {', '.join(known)}.")
 
 
-def _compare(call: Call) -> Condition:
-    value = _literal(call, 1)
-    if _field(call) == "error" and isinstance(value, bool):
-        wanted = value == (call.operator == "eq")
-        return Condition("status = 'error'" if wanted else "status <> 'error'", [])
-    return Condition(f"{_column(call)} {_COMPARISONS[call.operator]} ?", [_parameter(call, value)])
+def _is_json(column: ColumnElement[Any]) -> bool:
+    return column is _FEEDBACK["feedback_value"]
 
 
-def _in(call: Call) -> Condition:
-    values = _literal(call, 1)
-    if not isinstance(values, list):
-        raise InvalidQuery('in() takes a list, such as in(name, ["a", "b"]).')
-    parameters = [_parameter(call, value) for value in values]
-    return Condition(f"{_column(call)} IN (SELECT value FROM json_each(?))", [json_text(parameters)])  # noqa: S608
+def _comparable(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return type_coerce(column, Text) if _is_json(column) else column
 
 
-def _has(call: Call) -> Condition:
-    value = _literal(call, 1)
-    if _field(call) == "tags":
-        return Condition("EXISTS (SELECT 1 FROM json_each(runs.tags) tag WHERE tag.value = ?)", [str(value)])
-    if _field(call) == "metadata":
-        return all_of([_metadata_is(key, wanted) for key, wanted in _json_object(value).items()])
-    raise InvalidQuery("has() takes tags or metadata.")
+def _parameter(call: Call, column: ColumnElement[Any], value: Any) -> Any:
+    """The value as the column holds it. Raises InvalidQuery where it cannot."""
+    if isinstance(value, list):
+        raise InvalidQuery(f"{call.operator}() takes one value, not a list.")
+    if value is None:
+        return None
+    if _is_json(column):
+        return json_text(value)
+    kind = column.type
+    if isinstance(kind, MomentColumn):
+        return _valid(_MOMENT.validate_python, value, f'{_field(call)} is compared with a time such as "2026-01-31".')
+    if isinstance(kind, Uuid):
+        return _valid(lambda: UUID(str(value)), None, f"{_field(call)} is compared with an id.")
+    if isinstance(kind, Text):
+        return label_text(value)
+    if isinstance(value, str) or not math.isfinite(value) or abs(value) > _LARGEST:
+        raise InvalidQuery(f"{_field(call)} is compared with a number or with true and false.")
+    return bool(value) if isinstance(kind, Boolean) else +value
 
 
-def _metadata_is(key: str, value: Any) -> Condition:
-    # The value goes in as JSON, so that SQLite reads it as it reads the stored one.
-    return Condition(
-        f"EXISTS (SELECT 1 FROM {_PAIR_SOURCES['metadata']} pair.key = ? AND pair.value IS json_extract(?, '$'))",  # noqa: S608
-        [key, json_text(value)],
-    )
+def _valid(check: Callable[..., Any], value: Any, sentence: str) -> Any:
+    try:
+        return check() if value is None else check(value)
+    except (ValidationError, ValueError) as error:
+        raise InvalidQuery(sentence) from error
 
 
 def _json_object(text: Any) -> dict[str, Any]:
@@ -223,49 +359,8 @@ def _json_object(text: Any) -> dict[str, Any]:
     return value
 
 
-def _like(call: Call) -> Condition:
-    return Condition(f"{_column(call)} LIKE ?", [str(_literal(call, 1))])
-
-
-def _exists(call: Call) -> Condition:
-    if _field(call) != "metadata":
-        return Condition(f"{_column(call)} IS NOT NULL", [])
-    return Condition(
-        f"EXISTS (SELECT 1 FROM {_PAIR_SOURCES['metadata']} pair.key = ?)",  # noqa: S608
-        [str(_literal(call, 1))],
-    )
-
-
-def _column(call: Call) -> str:
-    field = _field(call)
-    if field in _PAIRS:
-        return _PAIR_COLUMNS.get(field, "pair.key" if field.endswith("_key") else "pair.value")
-    column = _COLUMNS.get(field) or _TIMES.get(field)
-    if column is None:
-        known = sorted([*_COLUMNS, *_TIMES, *_PAIRS, "tags", "metadata"])
-        raise InvalidQuery(f"{call.operator}() takes a field first; there are {', '.join(known)}.")
-    return column
-
-
 def _literal(call: Call, position: int) -> Any:
     argument = call.arguments[position] if len(call.arguments) > max(position, 0) else None
     if not isinstance(argument, Literal):
         raise InvalidQuery(f'{call.operator}() takes a value, such as "text", 3, true or null.')
     return argument.value
-
-
-def _parameter(call: Call, value: Any) -> Any:
-    """The value as it lies in the column."""
-    if isinstance(value, list):
-        raise InvalidQuery(f"{call.operator}() takes one value, not a list.")
-    if _field(call) not in _TIMES or value is None:
-        return value
-    try:
-        return stamp(_MOMENT.validate_python(value))
-    except ValidationError as error:
-        raise InvalidQuery(f'{_field(call)} is compared with a time such as "2026-01-31T12:00:00Z".') from error
-
-
-def _like_literal(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
-    return f"%{escaped}%"

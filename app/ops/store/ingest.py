@@ -2,92 +2,207 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection, Row, bindparam, delete, select, text
 
-from app.ops.store import feedback, projects
-from app.ops.store.columns import id_list, insert_or_update, json_text, json_value, stamp
-from app.ops.store.errors import InvalidRecord
-from app.ops.store.models import DEFAULT_PROJECT, Ingest, Moment, RunFields
-from app.ops.store.usage import reported_usage, roll_up
+from app.ops.store import search
+from app.ops.store.database import Database
+from app.ops.store.feedback import put_feedback, settle_feedback
+from app.ops.store.labels import Labels, put_labels
+from app.ops.store.models import DEFAULT_PROJECT, Document, Ingest, Moment, RunFields, Usage
+from app.ops.store.projects import project_named
+from app.ops.store.rollup import AMOUNTS, roll_up
+from app.ops.store.tables import counters, run_bodies, runs, turns
+from app.ops.store.tables.base import chunks, microseconds
+from app.ops.store.turn_facts import turn_of
+from app.ops.store.upsert import upsert
+from app.ops.store.usage import reported_usage
 
-Columns = dict[str, Any]
-"""One run as its row: names of columns and what stands in them."""
+Price = Callable[[Usage, str | None, str | None, datetime], Usage]
+"""Completes a usage with what it cost, from the provider, the model and the time of the call."""
+Sent = dict[str, Any]
+"""What clients have said about one run so far, by the name of the column."""
 
-_TEXTS = ("id", "trace_id", "parent_run_id", "dotted_order", "name", "run_type", "error", "reference_example_id")
-_TIMES = ("start_time", "end_time")
-_STRUCTURES = ("inputs", "outputs", "events", "extra", "serialized", "tags")
-_SENT = (*_TEXTS, *_TIMES, *_STRUCTURES, "project_id", "attachments")
+_PLACE = ("trace_id", "parent_run_id", "dotted_order")
+_PLAIN = (*_PLACE, "name", "run_type", "start_time", "end_time", "reference_example_id", "tags")
+_DOCUMENTS = ("inputs", "outputs", "extra", "events", "serialized")
+_BODY = (*_DOCUMENTS, "error", "attachments")
 _EVERY_RUN_HAS = ("trace_id", "project_id", "dotted_order", "name", "run_type", "start_time", "tags")
 _THREAD_KEYS = ("session_id", "conversation_id", "thread_id")
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 
-
-def store_batch(db: sqlite3.Connection, batch: Ingest, now: datetime) -> None:
-    """Store a whole request. Raises InvalidRecord, so that the caller's transaction is undone."""
-    changes = [*batch.posts, *batch.patches]
-    known = _sent_columns(db, [change.id for change in changes])
-    for post in batch.posts:
-        known[str(post.id)] = _merge(_columns(db, post, now), over=known.get(str(post.id), {}))
-    for patch in batch.patches:
-        known[str(patch.id)] = _merge(known.get(str(patch.id), {}), over=_columns(db, patch, now))
-    touched = {_write(db, columns, now) for columns in known.values()}
-    for trace_id in touched:
-        roll_up(db, trace_id)
-    feedback.put(db, batch.feedback, now)
-
-
-def _sent_columns(db: sqlite3.Connection, run_ids: list[UUID]) -> dict[str, Columns]:
-    """What clients have said so far about these runs, without what the store guessed or derived."""
-    rows = db.execute(
-        f"SELECT {', '.join(_SENT)}, guessed FROM runs WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608
-        [id_list(run_ids)],
-    )
-    known = {}
-    for row in rows:
-        absent = {"guessed", *json_value(row["guessed"])}
-        known[row["id"]] = {name: row[name] for name in row.keys() if name not in absent}  # noqa: SIM118
-    return known
+_STORED = (
+    select(runs, *(run_bodies.c[name] for name in _BODY))
+    .join_from(runs, run_bodies)
+    .where(runs.c.id.in_(bindparam("ids", expanding=True)))
+)
+_PARENT = select(runs.c.trace_id, runs.c.dotted_order, runs.c.project_id).where(runs.c.id == bindparam("id"))
+_TAKE_NUMBERS = (
+    counters.update()
+    .where(counters.c.name == "runs")
+    .values(next=counters.c.next + bindparam("count"))
+    .returning(counters.c.next)
+)
 
 
-def _columns(db: sqlite3.Connection, fields: RunFields, now: datetime) -> Columns:
-    sent = {name: getattr(fields, name) for name in (*_TEXTS, *_TIMES, *_STRUCTURES)}
-    columns = {name: value for name, value in sent.items() if value is not None}
-    for name in columns.keys() & set(_TEXTS):
-        columns[name] = str(columns[name])
-    for name in columns.keys() & set(_TIMES):
-        columns[name] = stamp(columns[name])
-    for name in columns.keys() & set(_STRUCTURES):
-        columns[name] = json_text(columns[name])
-    if fields.attachments:
-        columns["attachments"] = json_text(fields.attachments)
-    if fields.session_id or fields.session_name:
-        columns["project_id"] = _project_id(db, fields, now)
-    return columns
+class Ingester:
+    """Takes batches into the tables, a few in one transaction. Its one caller is the intake."""
+
+    def __init__(self, database: Database, price: Price, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._price = price
+        self._clock = clock
+
+    def take(self, batches: Sequence[Ingest]) -> None:
+        """Store whole batches, in their order."""
+        with self._database.apply() as db:
+            if not self._database.is_sqlite:  # of several processes on one server, one takes in at a time
+                db.execute(text("SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.intake'))"))
+            _Transaction(db, self._price, self._clock()).take(batches)
 
 
-def _project_id(db: sqlite3.Connection, fields: RunFields, now: datetime) -> str:
-    if fields.session_id is None:
-        return projects.named(db, fields.session_name or DEFAULT_PROJECT, now)
-    if db.execute("SELECT 1 FROM projects WHERE id = ?", [str(fields.session_id)]).fetchone() is None:
-        raise InvalidRecord(
-            f"Run {fields.id} names the project {fields.session_id}, which does not exist."
-            " Send session_name instead to have it made."
+class _Transaction:
+    def __init__(self, db: Connection, price: Price, now: datetime) -> None:
+        self._db = db
+        self._price = price
+        self._now = now
+        self._projects: dict[str, UUID] = {}
+
+    def take(self, batches: Sequence[Ingest]) -> None:
+        ids = {fields["id"] for batch in batches for fields in (*batch.posts, *batch.patches)}
+        stored = {row.id: row for some in chunks(ids) for row in self._db.execute(_STORED, {"ids": some})}
+        sent = {run_id: _sent_before(row) for run_id, row in stored.items()}
+        for batch in batches:
+            for post in batch.posts:
+                sent[post["id"]] = _merged(self._sent(post), over=sent.get(post["id"], {}))
+            for patch in batch.patches:
+                sent[patch["id"]] = _merged(sent.get(patch["id"], {}), over=self._sent(patch))
+        if sent:
+            self._write(sent, stored)
+        put_feedback(self._db, [one for batch in batches for one in batch.feedback], self._now)
+
+    def _sent(self, fields: RunFields) -> Sent:
+        given: Mapping[str, Any] = fields
+        sent = {name: given[name] for name in (*_PLAIN, *_BODY) if given.get(name) is not None}
+        if fields.get("session_id"):
+            sent["project_id"] = fields["session_id"]
+        elif fields.get("session_name"):
+            sent["project_id"] = self._project(str(fields["session_name"]))
+        return sent
+
+    def _project(self, name: str) -> UUID:
+        if name not in self._projects:
+            self._projects[name] = project_named(self._db, name, self._now)
+        return self._projects[name]
+
+    def _write(self, sent: Mapping[UUID, Sent], stored: Mapping[UUID, Row[Any]]) -> None:
+        """Write these runs whole, then all that is derived from them."""
+        numbers = self._numbers(sent, stored)
+        placed: dict[UUID, Sent] = {}
+        for run_id, one in sent.items():
+            placed[run_id] = self._complete(run_id, one, placed)
+        rows = [self._row(numbers[run_id], run_id, one) for run_id, one in placed.items()]
+        upsert(self._db, runs, rows, key="num")
+        upsert(self._db, run_bodies, [_body(numbers[run_id], one) for run_id, one in placed.items()], key="num")
+        put_labels(
+            self._db,
+            [Labels(numbers[run_id], _metadata(one), one["tags"]) for run_id, one in placed.items()],
+            [Labels(row.num, _stored_metadata(row), row.tags) for row in stored.values()],
         )
-    return str(fields.session_id)
+        search.put(self._db, [_words(row, placed[row["id"]]) for row in rows])
+        self._write_turns(rows, placed, stored)
+        roll_up(self._db, {row["trace_id"] for row in rows})
+        settle_feedback(self._db, list(sent))
+
+    def _write_turns(
+        self, rows: Sequence[Mapping[str, Any]], placed: Mapping[UUID, Sent], stored: Mapping[UUID, Row[Any]]
+    ) -> None:
+        no_roots = [row["num"] for row in rows if not row["is_root"] and row["id"] in stored]
+        if no_roots:  # a patch may have come before the post that names the parent
+            self._db.execute(delete(turns).where(turns.c.num.in_(no_roots)))
+        roots = [_turn(row, placed[row["id"]], stored.get(row["id"])) for row in rows if row["is_root"]]
+        upsert(self._db, turns, roots, key="num")
+
+    def _numbers(self, sent: Mapping[UUID, Sent], stored: Mapping[UUID, Row[Any]]) -> dict[UUID, int]:
+        """Numbers in order of arrival for the runs that have none yet."""
+        new = [run_id for run_id in sent if run_id not in stored]
+        end = self._db.scalar(_TAKE_NUMBERS, {"count": len(new)}) or 0
+        return {run_id: row.num for run_id, row in stored.items()} | {
+            run_id: number for number, run_id in enumerate(new, start=end - len(new))
+        }
+
+    def _complete(self, run_id: UUID, sent: Sent, placed: Mapping[UUID, Sent]) -> Sent:
+        """The run with stand-ins for what every run has, should its sender not have said it yet."""
+        missing = [name for name in _EVERY_RUN_HAS if not sent.get(name)]
+        if not missing:
+            return sent | {"guessed": []}
+        guesses: Sent = {"name": "unnamed", "run_type": "chain", "start_time": self._now, "tags": []}
+        if {"trace_id", "project_id", "dotted_order"} & set(missing):
+            guesses |= self._place(run_id, sent, sent.get("start_time") or self._now, placed)
+        return sent | {name: guesses[name] for name in missing} | {"guessed": missing}
+
+    def _place(self, run_id: UUID, sent: Sent, started: datetime, placed: Mapping[UUID, Sent]) -> Sent:
+        """Where the run belongs: below its parent if that is known, else in a trace of its own."""
+        step = f"{started:%Y%m%dT%H%M%S%f}Z{run_id}"
+        parent_id = sent.get("parent_run_id")
+        parent = placed.get(parent_id) if parent_id else None
+        if parent is None and parent_id:
+            row = self._db.execute(_PARENT, {"id": parent_id}).one_or_none()
+            parent = row._asdict() if row else None
+        if parent is None:
+            return {"trace_id": run_id, "project_id": self._project(DEFAULT_PROJECT), "dotted_order": step}
+        return {name: parent[name] for name in ("trace_id", "project_id")} | {
+            "dotted_order": f"{parent['dotted_order']}.{step}"
+        }
+
+    def _row(self, num: int, run_id: UUID, run: Sent) -> dict[str, Any]:
+        metadata, end = _metadata(run), run.get("end_time")
+        events = run.get("events")
+        return {
+            "num": num,
+            "id": run_id,
+            **{name: run.get(name) for name in (*_PLAIN, "project_id", "guessed")},
+            "is_root": run.get("parent_run_id") is None,
+            "status": "error" if run.get("error") else "success" if end else "pending",
+            "latency_us": _latency_us(run["start_time"], end),
+            "first_token_time": _first_token_time(events.value) if events else None,
+            "thread_id": next((str(metadata[key])[:1000] for key in _THREAD_KEYS if metadata.get(key)), None),
+            "usage": self._usage(run, metadata),
+            "received_at": self._now,
+        }
+
+    def _usage(self, run: Sent, metadata: Mapping[str, Any]) -> dict[str, Any] | None:
+        outputs = run.get("outputs")
+        usage = reported_usage(run["run_type"], metadata, outputs.text if outputs else None)
+        if usage is None:
+            return None
+        provider, model = metadata.get("ls_provider"), metadata.get("ls_model_name")
+        priced = self._price(usage, _text_or_none(provider), _text_or_none(model), run["start_time"])
+        return priced.model_dump(mode="json", exclude_defaults=True)
 
 
-def _merge(columns: Columns, *, over: Columns) -> Columns:
-    """`columns` with `over` laid on top; `extra` and the objects in it are merged, not replaced."""
-    merged = columns | {name: value for name, value in over.items() if value is not None}
-    if columns.get("extra") and over.get("extra"):
-        low, high = json_value(columns["extra"]), json_value(over["extra"])
-        merged["extra"] = json_text(low | {key: _merged_value(low.get(key), high[key]) for key in high})
+def _sent_before(row: Row[Any]) -> Sent:
+    """What clients have said so far about a stored run, without what was guessed or derived."""
+    known = {name: getattr(row, name) for name in (*_PLAIN, "project_id", *_BODY) if name not in row.guessed}
+    for name in _DOCUMENTS:
+        if known[name] is not None:
+            known[name] = Document.read(known[name])
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _merged(sent: Sent, *, over: Sent) -> Sent:
+    """`sent` with `over` laid on top; `extra` and the objects in it are merged, not replaced."""
+    merged = sent | over
+    if "extra" in sent and "extra" in over and sent["extra"] is not over["extra"]:
+        low, high = sent["extra"].value, over["extra"].value
+        merged["extra"] = Document.of(low | {key: _merged_value(low.get(key), high[key]) for key in high})
+    if "attachments" in sent and "attachments" in over:
+        merged["attachments"] = sent["attachments"] | over["attachments"]
     return merged
 
 
@@ -95,79 +210,55 @@ def _merged_value(low: Any, high: Any) -> Any:
     return low | high if isinstance(low, dict) and isinstance(high, dict) else high
 
 
-def _write(db: sqlite3.Connection, sent: Columns, now: datetime) -> str:
-    """Write one run whole, and place the feedback that came before it; gives back its trace's id."""
-    guessed = _guesses(db, sent, now)
-    row = dict.fromkeys(_SENT) | {"extra": "{}"}
-    row |= {name: value for name, value in sent.items() if value is not None} | guessed
-    row |= _derived(row)
-    row |= {"guessed": json_text(list(guessed)), "received_at": stamp(now)}
-    insert_or_update(db, "runs", row)
-    db.execute(
-        "UPDATE feedback SET project_id = ?, trace_id = ? WHERE run_id = ?",
-        [row["project_id"], row["trace_id"], row["id"]],
+def _body(num: int, run: Sent) -> dict[str, Any]:
+    body = {name: run[name].text if name in run else None for name in _DOCUMENTS}
+    return {"num": num, **body, "error": run.get("error"), "attachments": run.get("attachments")}
+
+
+def _words(row: Mapping[str, Any], run: Sent) -> dict[str, Any]:
+    documents = (run[name].text for name in ("inputs", "outputs") if name in run)
+    words = search.searchable(row["name"], run.get("error"), *documents)
+    return {"num": row["num"], "is_root": row["is_root"], "text": words}
+
+
+def _turn(row: Mapping[str, Any], run: Sent, stored: Row[Any] | None) -> dict[str, Any]:
+    return turn_of(
+        row,
+        metadata=_metadata(run),
+        inputs=run["inputs"].value if "inputs" in run else None,
+        outputs=run["outputs"].value if "outputs" in run else None,
+        error=run.get("error"),
+        amounts={name: getattr(stored, name) for name in AMOUNTS} if stored else {},
     )
-    return str(row["trace_id"])
 
 
-def _guesses(db: sqlite3.Connection, sent: Columns, now: datetime) -> Columns:
-    """Stand-ins for what every run has, should its sender not have said it yet."""
-    missing = {name for name in _EVERY_RUN_HAS if not sent.get(name)}
-    guesses = {"name": "unnamed", "run_type": "chain", "start_time": stamp(now), "tags": "[]"}
-    if missing & {"trace_id", "project_id", "dotted_order"}:
-        guesses |= _place(db, sent, sent.get("start_time") or guesses["start_time"], now)
-    return {name: guesses[name] for name in missing}
+def _metadata(run: Sent) -> Mapping[str, Any]:
+    metadata = run["extra"].value.get("metadata") if "extra" in run else None
+    return metadata if isinstance(metadata, dict) else {}
 
 
-def _place(db: sqlite3.Connection, sent: Columns, started: str, now: datetime) -> Columns:
-    """Where the run belongs: below its parent if that is known, else in a trace of its own."""
-    parent = db.execute(
-        "SELECT trace_id, dotted_order, project_id FROM runs WHERE id = ?", [sent.get("parent_run_id")]
-    ).fetchone()
-    step = f"{datetime.fromisoformat(started):%Y%m%dT%H%M%S%f}Z{sent['id']}"
-    return {
-        "trace_id": parent["trace_id"] if parent else sent["id"],
-        "project_id": parent["project_id"] if parent else projects.named(db, DEFAULT_PROJECT, now),
-        "dotted_order": f"{parent['dotted_order']}.{step}" if parent else step,
-    }
+def _stored_metadata(row: Row[Any]) -> Mapping[str, Any]:
+    return _metadata({"extra": Document.read(row.extra)} if row.extra else {})
 
 
-def _derived(row: Columns) -> Columns:
-    extra, outputs = json_value(row["extra"]), None
-    if row["run_type"] == "llm":
-        outputs = json_value(row["outputs"])
-    usage = reported_usage(row["run_type"], extra, outputs)
-    return {
-        "status": "error" if row["error"] else "success" if row["end_time"] else "pending",
-        "latency_s": _latency_s(row["start_time"], row["end_time"]),
-        "first_token_time": _first_token_time(json_value(row["events"], [])),
-        "thread_id": _thread_id(extra.get("metadata")),
-        "usage": None if usage is None else usage.model_dump_json(),
-    }
-
-
-def _latency_s(start: str, end: str | None) -> float | None:
+def _latency_us(start: datetime, end: datetime | None) -> int | None:
     """Never negative: clocks of two machines may disagree."""
-    if end is None:
-        return None
-    return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+    return None if end is None else max(0, microseconds(end) - microseconds(start))
 
 
-def _first_token_time(events: Iterable[dict[str, Any]]) -> str | None:
+def _first_token_time(events: Iterable[Mapping[str, Any]]) -> datetime | None:
     for event in events:
         if event.get("name") == "new_token":
-            return _stamp_or_none(event.get("time"))
+            return _moment_or_none(event.get("time"))
     return None
 
 
-def _stamp_or_none(value: Any) -> str | None:
+def _moment_or_none(value: Any) -> datetime | None:
     try:
-        return stamp(_MOMENT.validate_python(value))
+        return _MOMENT.validate_python(value)
     except ValidationError:
         return None
 
 
-def _thread_id(metadata: Any) -> str | None:
-    if not isinstance(metadata, dict):
-        return None
-    return next((str(metadata[key]) for key in _THREAD_KEYS if metadata.get(key)), None)
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

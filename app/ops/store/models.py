@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, get_args
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Required, get_args
 from uuid import UUID, uuid4
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic_core import from_json
+from typing_extensions import TypedDict
+
+from app.ops.store.tables.base import json_text
 
 RunType = Literal["tool", "chain", "llm", "retriever", "embedding", "prompt", "parser"]
 RUN_TYPES: tuple[RunType, ...] = get_args(RunType)
@@ -34,42 +40,90 @@ _DOTTED_ORDER = rf"^{_STEP}(\.{_STEP})*$"
 
 Moment = Annotated[datetime, AfterValidator(_as_utc)]
 """A point in time in UTC; one that is sent without a zone counts as UTC."""
-Name = Annotated[str, Field(min_length=1, max_length=1000)]
+Name = Annotated[str, AfterValidator(lambda text: text.replace("\x00", "\ufffd")), Field(min_length=1, max_length=1000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON object or list, as it was sent and as it reads."""
+
+    text: str
+    value: Any
+
+    @classmethod
+    def of(cls, value: Any) -> Document:
+        """The document that says `value`; numbers that JSON cannot hold become null."""
+        return cls(json_text(value), value)
+
+    @classmethod
+    def read(cls, content: bytes | str) -> Document:
+        """The document in these bytes. Raises ValueError."""
+        value = from_json(content)
+        text = content if isinstance(content, str) else content.decode()
+        # `from_json` takes what Python's own writer makes of these; no other reader of the store's answers would.
+        return cls.of(value) if "NaN" in text or "Infinity" in text else cls(text, value)
+
+
+def _object(value: Any) -> Document | None:
+    if isinstance(value, Document) or value is None:
+        return value
+    if not isinstance(value, dict):
+        raise ValueError("must be an object")
+    return Document.of(value)
+
+
+def _objects(value: Any) -> Document | None:
+    if isinstance(value, Document) or value is None:
+        return value
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError("must be a list of objects")
+    return Document.of(value)
+
+
+def _without_nul(text: str) -> str:
+    return text.replace("\x00", "\ufffd")
+
+
+CleanText = Annotated[str, AfterValidator(_without_nul)]
+"""Text that every engine can store: PostgreSQL knows no NUL character."""
+ObjectDocument = Annotated[Any, PlainValidator(_object)]
+ListDocument = Annotated[Any, PlainValidator(_objects)]
 
 
 class Attachment(BaseModel):
-    """A file that a run carried. Its bytes are not kept."""
+    """A file that a run carried: its bytes lie in the blobs under `digest`."""
 
     model_config = ConfigDict(frozen=True)
 
-    mime_type: str
+    mime_type: CleanText
     size_bytes: int
+    digest: str = ""
 
 
-class RunFields(BaseModel):
+class RunFields(TypedDict, total=False):
     """What a client says about one run, whole (a post) or in part (a patch). Unknown fields are left out."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    __pydantic_config__ = ConfigDict(extra="ignore")  # type: ignore[misc]
 
-    id: UUID
-    trace_id: UUID | None = None
-    parent_run_id: UUID | None = None
-    dotted_order: str | None = Field(default=None, max_length=20_000, pattern=_DOTTED_ORDER)
-    session_id: UUID | None = None
-    session_name: str | None = Field(default=None, max_length=1000)
-    name: str | None = Field(default=None, max_length=1000)
-    run_type: RunType | None = None
-    start_time: Moment | None = None
-    end_time: Moment | None = None
-    inputs: dict[str, Any] | None = None
-    outputs: dict[str, Any] | None = None
-    error: str | None = None
-    events: list[dict[str, Any]] | None = None
-    extra: dict[str, Any] | None = None
-    serialized: dict[str, Any] | None = None
-    tags: list[str] | None = None
-    reference_example_id: UUID | None = None
-    attachments: dict[str, Attachment] | None = None
+    id: Required[UUID]
+    trace_id: UUID | None
+    parent_run_id: UUID | None
+    dotted_order: Annotated[str | None, Field(max_length=20_000, pattern=_DOTTED_ORDER)]
+    session_id: UUID | None
+    session_name: Annotated[CleanText | None, Field(max_length=1000)]
+    name: Annotated[CleanText | None, Field(max_length=1000)]
+    run_type: RunType | None
+    start_time: Moment | None
+    end_time: Moment | None
+    inputs: ObjectDocument
+    outputs: ObjectDocument
+    error: CleanText | None
+    events: ListDocument
+    extra: ObjectDocument
+    serialized: ObjectDocument
+    tags: list[CleanText] | None
+    reference_example_id: UUID | None
+    attachments: dict[CleanText, Attachment] | None
 
 
 class FeedbackFields(BaseModel):
@@ -112,31 +166,38 @@ class FeedbackChange(BaseModel):
     correction: dict[str, Any] | str | None = None
 
 
-class Ingest(BaseModel):
+@dataclass(frozen=True)
+class Ingest:
     """One request's worth of records: stored whole or not at all."""
 
-    model_config = ConfigDict(frozen=True)
+    posts: list[RunFields] = field(default_factory=list)
+    patches: list[RunFields] = field(default_factory=list)
+    feedback: list[FeedbackFields] = field(default_factory=list)
 
-    posts: list[RunFields] = Field(default_factory=list)
-    patches: list[RunFields] = Field(default_factory=list)
-    feedback: list[FeedbackFields] = Field(default_factory=list)
+    def __len__(self) -> int:
+        return len(self.posts) + len(self.patches) + len(self.feedback)
 
 
 class Usage(BaseModel):
-    """Tokens and US dollars of one model call, or of everything below a run."""
+    """Tokens and US dollars of one model call, or of another run that was paid for. None is unknown, which 0 is not."""
 
     model_config = ConfigDict(frozen=True)
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
-    prompt_cost: float | None = None
-    completion_cost: float | None = None
-    total_cost: float | None = None
+    prompt_cost: Decimal | None = None
+    completion_cost: Decimal | None = None
+    total_cost: Decimal | None = None
     prompt_token_details: dict[str, int] = Field(default_factory=dict)
+    """Of the prompt tokens, how many were of a kind, such as "cache_read". Kinds need not add up to the whole."""
     completion_token_details: dict[str, int] = Field(default_factory=dict)
-    prompt_cost_details: dict[str, float] = Field(default_factory=dict)
-    completion_cost_details: dict[str, float] = Field(default_factory=dict)
+    prompt_cost_details: dict[str, Decimal] = Field(default_factory=dict)
+    completion_cost_details: dict[str, Decimal] = Field(default_factory=dict)
+    provider: str | None = None
+    model: str | None = None
+    price_id: UUID | None = None
+    """The price that the costs were worked out by; None where the client sent them, or where they are unknown."""
 
 
 class Run(BaseModel):
@@ -170,9 +231,9 @@ class Run(BaseModel):
     """As all tokens and costs here: of the run and everything below it, each model call counted once."""
     completion_tokens: int | None = None
     total_tokens: int | None = None
-    prompt_cost: float | None = None
-    completion_cost: float | None = None
-    total_cost: float | None = None
+    prompt_cost: Decimal | None = None
+    completion_cost: Decimal | None = None
+    total_cost: Decimal | None = None
     usage: Usage | None = None
     """What the run itself reported, with its details; None where only runs below it did."""
     thread_id: str | None = None
@@ -186,7 +247,12 @@ class Run(BaseModel):
     @property
     def ancestors(self) -> list[UUID]:
         """The ids of the runs above this one, root first, as far as `dotted_order` tells."""
-        return [UUID(step.rpartition("Z")[2]) for step in self.dotted_order.split(".")[:-1]]
+        return ancestors(self.dotted_order)
+
+
+def ancestors(dotted_order: str) -> list[UUID]:
+    """The ids of the runs above the one that lies there, root first."""
+    return [UUID(step.rpartition("Z")[2]) for step in dotted_order.split(".")[:-1]]
 
 
 class Project(BaseModel):
@@ -233,6 +299,7 @@ class Feedback(BaseModel):
     correction: dict[str, Any] | str | None = None
     source: dict[str, Any] = Field(default_factory=dict)
     """`type` is "api" or "model"; `metadata` is the sender's."""
+    source_type: str = "api"
     feedback_group_id: UUID | None = None
     comparative_experiment_id: UUID | None = None
     error: bool = False
@@ -251,6 +318,7 @@ class RunQuery(BaseModel):
     ids: list[UUID] | None = None
     trace_id: UUID | None = None
     parent_run_id: UUID | None = None
+    thread_id: str | None = None
     run_type: RunType | None = None
     is_root: bool | None = None
     has_error: bool | None = None
@@ -309,9 +377,9 @@ class RunStats(BaseModel):
     """As all tokens and costs here: each model call counted once, even if runs above it are counted too."""
     completion_tokens: int | None = None
     total_tokens: int | None = None
-    prompt_cost: float | None = None
-    completion_cost: float | None = None
-    total_cost: float | None = None
+    prompt_cost: Decimal | None = None
+    completion_cost: Decimal | None = None
+    total_cost: Decimal | None = None
     error_rate: float | None = None
     streaming_rate: float | None = None
     last_run_start_time: str | None = None

@@ -1,0 +1,187 @@
+"""The way in: a batch is acknowledged once it is on the disk, and taken into the tables right behind that.
+
+The queue is a file of its own, so that an acknowledgement waits for no index, no sum and no reader. After a crash, what
+was acknowledged and not yet taken in is taken in at the next start; taking a batch in twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
+from sqlalchemy.exc import DataError, IntegrityError
+
+from app.ops.store.errors import StoreBusy, StoreError
+from app.ops.store.models import Document, FeedbackFields, Ingest, RunFields
+
+log = logging.getLogger(__name__)
+
+SETTLE_TIMEOUT_S = 5.0
+"""So long a reader waits for what was acknowledged before it came; then it sees the store as it is."""
+ROOM_TIMEOUT_S = 20.0
+MAX_WAITING_BYTES = 64 << 20
+MAX_TAKEN_RECORDS = 500
+RETRY_S = 1.0
+
+_DOCUMENTS = ("inputs", "outputs", "events", "extra", "serialized")
+_RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS queue (seq INTEGER PRIMARY KEY AUTOINCREMENT, batch BLOB NOT NULL);
+    CREATE TABLE IF NOT EXISTS refused (seq INTEGER PRIMARY KEY, batch BLOB NOT NULL, reason TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    seq: int
+    batch: Ingest
+    size_bytes: int
+
+
+class Intake:
+    """A durable queue, and the thread that empties it into `take`."""
+
+    def __init__(self, path: Path, take: Callable[[Sequence[Ingest]], None]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._take = take
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.executescript(_SCHEMA)
+        self._disk = threading.Lock()
+        self._changed = threading.Condition()
+        self._waiting: deque[_Waiting] = deque(self._left_over())
+        self._acknowledged = self._waiting[-1].seq if self._waiting else 0
+        self._taken = self._waiting[0].seq - 1 if self._waiting else 0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="ops-intake", daemon=True)
+        self._thread.start()
+
+    def put(self, batch: Ingest) -> None:
+        """Acknowledge a batch: when this returns, it is on the disk. Raises StoreBusy when too much waits."""
+        written = _written(batch)
+        with self._changed:
+            if not self._changed.wait_for(self._has_room, ROOM_TIMEOUT_S):
+                raise StoreBusy("More is sent than can be stored. Wait a few seconds and send it again.")
+        with self._disk:
+            cursor = self._db.execute("INSERT INTO queue (batch) VALUES (?)", [written])
+            waiting = _Waiting(int(cursor.lastrowid or 0), batch, len(written))
+            with self._changed:
+                self._waiting.append(waiting)
+                self._acknowledged = waiting.seq
+                self._changed.notify_all()
+
+    def settle(self, timeout_s: float = SETTLE_TIMEOUT_S) -> bool:
+        """Wait until everything that was acknowledged so far is in the tables; False when time ran out first."""
+        with self._changed:
+            goal = self._acknowledged
+            return self._changed.wait_for(lambda: self._taken >= goal or self._closing, timeout_s)
+
+    def backlog(self) -> int:
+        """How many batches wait."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Take in what waits, then stop."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(ROOM_TIMEOUT_S)
+        self._db.close()
+
+    def _has_room(self) -> bool:
+        return sum(one.size_bytes for one in self._waiting) < MAX_WAITING_BYTES
+
+    def _left_over(self) -> list[_Waiting]:
+        rows = self._db.execute("SELECT seq, batch FROM queue ORDER BY seq")
+        return [_Waiting(seq, _read(batch), len(batch)) for seq, batch in rows]
+
+    def _run(self) -> None:
+        while self._wait_for_work():
+            group = self._next_group()
+            try:
+                self._take([one.batch for one in group])
+            except (StoreError, DataError, IntegrityError, ValueError, TypeError):
+                self._take_one_by_one(group)
+            except Exception:  # a full disk, a server that is down: it may pass, and nothing may be lost
+                log.exception("taking runs in failed; they wait on disk and are tried again")
+                if self._closing:
+                    return
+                time.sleep(RETRY_S)
+                continue
+            self._done(group)
+
+    def _wait_for_work(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            return bool(self._waiting)
+
+    def _next_group(self) -> list[_Waiting]:
+        group, records = [], 0
+        for one in list(self._waiting):
+            if group and records + len(one.batch) > MAX_TAKEN_RECORDS:
+                break
+            group.append(one)
+            records += len(one.batch)
+        return group
+
+    def _take_one_by_one(self, group: Sequence[_Waiting]) -> None:
+        """One batch that no engine can hold must not keep the others out."""
+        for one in group:
+            try:
+                self._take([one.batch])
+            except Exception as error:
+                log.exception("a batch of runs was set aside")
+                self._write(
+                    "INSERT OR REPLACE INTO refused SELECT seq, batch, ? FROM queue WHERE seq = ?",
+                    [f"{type(error).__name__}: {error}"[:2000], one.seq],
+                )
+
+    def _done(self, group: Sequence[_Waiting]) -> None:
+        self._write("DELETE FROM queue WHERE seq <= ?", [group[-1].seq])
+        with self._changed:
+            for _ in group:
+                self._waiting.popleft()
+            self._taken = group[-1].seq
+            self._changed.notify_all()
+
+    def _write(self, sql: str, values: list[Any]) -> None:
+        with self._disk:
+            self._db.execute(sql, values)
+
+
+def _written(batch: Ingest) -> bytes:
+    return to_json(
+        {
+            "posts": [_texts(fields) for fields in batch.posts],
+            "patches": [_texts(fields) for fields in batch.patches],
+            "feedback": batch.feedback,
+        }
+    )
+
+
+def _texts(fields: RunFields) -> dict[str, Any]:
+    return {name: value.text if isinstance(value, Document) else value for name, value in fields.items()}
+
+
+def _read(written: bytes) -> Ingest:
+    batch = from_json(written)
+    return Ingest(
+        posts=[_documents(fields) for fields in batch["posts"]],
+        patches=[_documents(fields) for fields in batch["patches"]],
+        feedback=[FeedbackFields.model_validate(fields) for fields in batch["feedback"]],
+    )
+
+
+def _documents(fields: dict[str, Any]) -> RunFields:
+    documents = {name: Document.read(fields[name]) for name in _DOCUMENTS if fields.get(name) is not None}
+    return _RUN.validate_python({**fields, **documents})

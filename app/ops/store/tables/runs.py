@@ -1,0 +1,151 @@
+"""Runs: narrow rows that lists and sums read, wide rows with what went in and out, and what finds them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, Table, Text, Uuid
+
+from app.ops.store.tables.base import BytewiseText, Json, Moment, Serial, Usd, metadata
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("description", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("end_time", Moment),
+    Column("extra", Json, nullable=False),
+    Column("reference_dataset_id", Uuid, index=True),
+    Column("keep_days", Integer),  # how long its traces are kept; null follows the setting
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next", BigInteger, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("num", Serial, primary_key=True, autoincrement=False),  # in order of arrival
+    Column("id", Uuid, nullable=False, unique=True),
+    Column("trace_id", Uuid, nullable=False, index=True),
+    Column("parent_run_id", Uuid),
+    Column("is_root", Boolean, nullable=False),
+    Column("project_id", Uuid, ForeignKey("projects.id"), nullable=False),
+    Column("dotted_order", BytewiseText, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("run_type", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("start_time", Moment, nullable=False),
+    Column("end_time", Moment),
+    Column("first_token_time", Moment),
+    Column("latency_us", BigInteger),
+    # of the run and everything below it, each model call counted once
+    Column("prompt_tokens", BigInteger),
+    Column("completion_tokens", BigInteger),
+    Column("total_tokens", BigInteger),
+    Column("prompt_cost", Usd),
+    Column("completion_cost", Usd),
+    Column("total_cost", Usd),
+    Column("usage", Json),  # what the run itself used: tokens and costs, with details
+    Column("thread_id", Text),
+    Column("reference_example_id", Uuid),
+    Column("tags", Json, nullable=False),
+    Column("guessed", Json, nullable=False),  # columns that hold a stand-in until the run's post arrives
+    Column("received_at", Moment, nullable=False),
+)
+Index("runs_by_start", runs.c.project_id, runs.c.start_time)
+_IS_ROOT = {"sqlite_where": runs.c.is_root, "postgresql_where": runs.c.is_root}
+Index("roots_by_start", runs.c.project_id, runs.c.start_time, **_IS_ROOT)
+Index("roots_by_thread", runs.c.thread_id, runs.c.start_time, **_IS_ROOT)
+Index(
+    "errors_by_start",
+    runs.c.project_id,
+    runs.c.start_time,
+    sqlite_where=runs.c.status == "error",
+    postgresql_where=runs.c.status == "error",
+)
+Index(
+    "runs_by_example",
+    runs.c.reference_example_id,
+    sqlite_where=runs.c.reference_example_id.is_not(None),
+    postgresql_where=runs.c.reference_example_id.is_not(None),
+)
+Index(
+    "users_by_trace",  # runs that used tokens or money: the leaves that sums up the tree start from
+    runs.c.trace_id,
+    sqlite_where=runs.c.usage.is_not(None),
+    postgresql_where=runs.c.usage.is_not(None),
+)
+
+run_bodies = Table(
+    "run_bodies",
+    metadata,
+    Column("num", Serial, ForeignKey("runs.num", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    # JSON text, as it was sent
+    Column("inputs", Text),
+    Column("outputs", Text),
+    Column("extra", Text),
+    Column("events", Text),
+    Column("serialized", Text),
+    Column("error", Text),
+    Column("attachments", Json),  # name -> mime_type, size_bytes and digest of the blob
+)
+
+# The two below have no foreign key: deleting a run would look for its rows, and no index leads from a run to them.
+run_labels = Table(
+    "run_labels",  # metadata, one row a key: what finds runs by it and groups them by it
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, primary_key=True),  # as text, cut at LABEL_CHARS
+    Column("num", Serial, primary_key=True, autoincrement=False),
+    Column("number", Float),  # the value, where it is a number
+    sqlite_with_rowid=False,
+)
+LABEL_CHARS = 200
+
+run_tags = Table(
+    "run_tags",
+    metadata,
+    Column("tag", Text, primary_key=True),
+    Column("num", Serial, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+turns = Table(
+    "turns",  # one row for each root run, with the facts that the pages filter, sort and sum up by
+    metadata,
+    Column("num", Serial, ForeignKey("runs.num", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("id", Uuid, nullable=False, unique=True),
+    Column("project_id", Uuid, nullable=False),
+    Column("thread_id", Text),
+    Column("name", Text, nullable=False),
+    Column("started", Moment, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("experiment", Text),
+    Column("variant", Text),
+    Column("model", Text),
+    Column("prompt_version", Text),
+    Column("corpus_release", Text),
+    Column("user_hash", Text),
+    Column("prompt_tokens", Float),
+    Column("completion_tokens", Float),
+    Column("cost_usd", Float),
+    Column("total_s", Float),
+    Column("evidence_s", Float),
+    Column("first_token_s", Float),
+    Column("sentences", Float),
+    Column("unsupported", Float),
+    Column("thumb", Float),  # the latest `user_score`
+    Column("question", Text),  # both cut at TEXT_CHARS
+    Column("answer", Text),
+    Column("error", Text),
+)
+TEXT_CHARS = 4000
+Index("turns_by_start", turns.c.started)
+Index("turns_by_variant", turns.c.experiment, turns.c.variant, turns.c.started)
+Index("turns_by_thread", turns.c.thread_id, turns.c.started)
+Index("turns_by_user", turns.c.user_hash, turns.c.started)

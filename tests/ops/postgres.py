@@ -1,0 +1,44 @@
+"""A PostgreSQL server of the tests' own, started from the binaries that are installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+URL_VARIABLE = "TEST_POSTGRES_URL"
+"""Set it to use a server that runs already."""
+OPTIONS = "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=200"
+
+
+def find_binaries() -> Path | None:
+    """The newest installed server's folder of programs."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [
+        Path(program) for program in [shutil.which("initdb")] if program
+    ]
+    return found[-1].parent if found else None
+
+
+@contextmanager
+def running(binaries: Path, folder: Path) -> Iterator[str]:
+    """The address of a fresh server, reached through a socket in `folder`."""
+    folder.mkdir(parents=True)
+    if os.geteuid() == 0:  # the server refuses to run as root
+        shutil.chown(folder, "postgres", "postgres")
+        folder.chmod(0o700)
+        folder.parent.chmod(0o711)
+    data = folder / "data"
+    _run(binaries / "initdb", "-D", data, "-U", "parley", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8")
+    _run(binaries / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", f"{OPTIONS} -k {folder}", "start")
+    try:
+        yield f"postgresql://parley@/postgres?host={folder}"
+    finally:
+        _run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+def _run(*command: object) -> None:
+    as_owner = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    subprocess.run([*as_owner, *map(str, command)], check=True, stdout=subprocess.DEVNULL, cwd="/")
