@@ -43,12 +43,14 @@ class Assistant:
         *,
         traces: Client | None = None,
         project: str = "parley",
+        root_name: str = "turn",
         on_ended: Callable[[TurnResult], None] = lambda result: None,
     ) -> None:
         self._parts = parts
         self._graph = build_graph(checkpointer)
         self._traces = traces
         self._project = project
+        self._root_name = root_name
         self._on_ended = on_ended
         self._threads: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._running: set[asyncio.Task[None]] = set()
@@ -108,7 +110,7 @@ class Assistant:
         metadata = {"thread_id": request.thread_id, "user_hash": request.asker.user_hash, "ls_method": "turn"}
         with tracing_context(enabled=self._traces is not None, client=self._traces, project_name=self._project):
             async with trace(
-                "turn",
+                self._root_name,
                 run_type="chain",
                 run_id=request.turn_id,
                 client=self._traces,

@@ -45,15 +45,16 @@ def ingest(
     settings: IngestSettings,
     *,
     groups: tuple[str, ...] | None = None,
+    owner: str | None = None,
     dry_run: bool = False,
     allow_empty: bool = False,
     on_progress: OnProgress = lambda report, done, total: None,
 ) -> IngestReport:
     """Bring the corpus up to date with the files below `paths`, and publish a release if anything changed.
 
-    Files whose bytes and groups are as before are not parsed again; documents whose files have gone are removed.
-    A changed file that is refused keeps its earlier version. `groups` of None keeps a known document's groups and
-    gives new ones those of the settings. Interrupted at any point, the published release stays as it was.
+    Files whose bytes, groups and owner are as before are not parsed again; documents whose files have gone are removed.
+    A changed file that is refused keeps its earlier version. `groups` and `owner` of None keep those of a known
+    document and give new ones those of the settings. Interrupted at any point, the published release stays as it was.
 
     Raises IngestError where a path does not exist, or where a folder whose documents are known holds no file
     (an unmounted disk, say) and `allow_empty` is not set.
@@ -70,7 +71,7 @@ def ingest(
     reports: list[FileReport] = []
     total = len(found.files) + len(found.refused) + len(gone)
     with ExitStack() as stack:
-        preparation = _Preparation(known, settings, groups, stack.enter_context(Sandbox(settings)))
+        preparation = _Preparation(known, settings, groups, owner, stack.enter_context(Sandbox(settings)))
         refusals = (preparation.refusal(file, refused) for file, refused in found.refused)
         steps = chain(refusals, _ahead(preparation.step, found.files, settings.read_ahead), map(_removal, gone))
         draft: Draft | None = None
@@ -97,6 +98,7 @@ class _Preparation:
     known: dict[str, Document]
     settings: IngestSettings
     groups: tuple[str, ...] | None
+    owner: str | None
     sandbox: Sandbox
 
     def step(self, file: Found) -> _Step:
@@ -104,13 +106,14 @@ class _Preparation:
         known = self.known.get(file.source)
         file = Found(file.path, known.name) if known else file
         groups = self.groups or (known.groups if known else self.settings.groups)
+        owner = (known.owner if known else self.settings.owner) if self.owner is None else self.owner
         try:
             kind = media_type(file.name)
             data = read(file, self.settings.max_file_bytes)
             content_hash = hashlib.sha256(data).hexdigest()
             pipeline = fingerprint(self.settings)
-            same_groups = known is not None and set(known.groups) == set(groups)
-            if known and same_groups and (known.content_hash, known.pipeline) == (content_hash, pipeline):
+            same_readers = known is not None and (set(known.groups), known.owner) == (set(groups), owner)
+            if known and same_readers and (known.content_hash, known.pipeline) == (content_hash, pipeline):
                 return _Step(_report(file, "unchanged", pages=known.pages))
             extract = self.sandbox.extract(file.name, data)
         except RefusedFile as refused:
@@ -126,6 +129,7 @@ class _Preparation:
             pages=extract.pages,
             pipeline=pipeline,
             groups=groups,
+            owner=owner,
         )
         made = passages(document, extract.pieces)
         status: Status = "changed" if known else "added"

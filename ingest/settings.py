@@ -18,6 +18,8 @@ class IngestSettings(BaseModel):
     """Patterns of files to leave out; they win over `include`. Hidden files are always left out."""
     groups: tuple[str, ...] = (EVERYONE,)
     """Reader groups of newly ingested documents, where the command names none."""
+    owner: str = ""
+    """Who looks after newly ingested documents, where the command names nobody."""
     max_file_bytes: int = Field(default=50_000_000, gt=0)
     """Larger files are refused."""
     max_unpacked_bytes: int = Field(default=200_000_000, gt=0)

@@ -28,6 +28,8 @@ class Document(BaseModel):
     pipeline: str = ""
     """What made its passages: the version and the sizes of parsing and splitting. Other ones read the file anew."""
     groups: tuple[str, ...] = (EVERYONE,)
+    owner: str = ""
+    """Who looks after it and hears of complaints about it; empty where nobody is named."""
 
 
 class Passage(BaseModel):
