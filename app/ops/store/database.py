@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text, update
 from sqlalchemy.engine import make_url
 
 from app.ops.store.migrations import migrate
+from app.ops.store.tables import counters
 
 _LOCK_TIMEOUT_S = 10.0
 _CACHE_KIB = 64 * 1024
@@ -30,7 +31,7 @@ class Database:
         self._writing = threading.RLock()
         self.settle: Callable[[], None] = lambda: None
         """Called before each block, so that it sees what was acknowledged before; the store sets it."""
-        with self.apply() as db:
+        with writer.begin() as db:
             migrate(db)
 
     @classmethod
@@ -60,23 +61,40 @@ class Database:
         self.settle()
         return self._reader.begin()
 
+    def peek(self) -> AbstractContextManager[Connection]:
+        """`read` for the intake, which cannot wait until everything is taken in."""
+        return self._reader.begin()
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is on the disk when the block ends, and undone when it raises."""
         self.settle()
-        with self.apply() as db:
+        with self._writing, self._writer.begin() as db:
             yield db
 
     @contextmanager
     def apply(self) -> Iterator[Connection]:
-        """`write` for the intake itself, which cannot wait until everything is taken in."""
-        with self._writing, self._writer.begin() as db:
+        """`write` for the intake: it waits for nothing, and until `sync` a power cut may undo it."""
+        with self._writing, self._writer.execution_options(durable=False).begin() as db:
+            if not self.is_sqlite:
+                db.execute(text("SET LOCAL synchronous_commit = off"))
             yield db
+
+    def sync(self) -> None:
+        """Make sure that a power cut cannot undo what was written so far."""
+        with self._writing, self._writer.begin() as db:
+            db.execute(update(counters).values(next=counters.c.next))
 
     def close(self) -> None:
         """Close every connection."""
         self._reader.dispose()
         self._writer.dispose()
+
+
+def one_at_a_time(db: Connection) -> None:
+    """Let no other transaction sum runs up until this one ends. SQLite has one writer anyway; a server has many."""
+    if db.dialect.name == "postgresql":
+        db.execute(text("SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.runs'))"))
 
 
 def _sqlite(path: Path, begin: str, *, query_only: bool = False) -> Engine:
@@ -91,8 +109,6 @@ def _sqlite(path: Path, begin: str, *, query_only: bool = False) -> Engine:
     def configure(raw: Any, _: Any) -> None:
         raw.isolation_level = None  # transactions begin where SQLAlchemy says so, not where the driver guesses
         raw.execute("PRAGMA journal_mode = WAL")
-        # In WAL mode anything less than FULL may lose the last commits when the power fails.
-        raw.execute("PRAGMA synchronous = FULL")
         raw.execute("PRAGMA foreign_keys = ON")
         raw.execute(f"PRAGMA cache_size = -{_CACHE_KIB // _READERS if query_only else _CACHE_KIB}")
         if query_only:
@@ -100,6 +116,9 @@ def _sqlite(path: Path, begin: str, *, query_only: bool = False) -> Engine:
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
+        # In WAL mode anything less than FULL may lose the last commits when the power fails.
+        durable = connection.get_execution_options().get("durable", True)
+        connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.exec_driver_sql(begin)
 
     return engine

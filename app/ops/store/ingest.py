@@ -8,13 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, Row, bindparam, delete, select, text
+from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from app.ops.store import search
-from app.ops.store.database import Database
+from app.ops.store.database import Database, one_at_a_time
 from app.ops.store.feedback import put_feedback, settle_feedback
 from app.ops.store.labels import Labels, put_labels
-from app.ops.store.models import DEFAULT_PROJECT, Document, Ingest, Moment, RunFields, Usage
+from app.ops.store.models import DEFAULT_PROJECT, Document, Ingest, Moment, RunFields, Usage, agent_project
+from app.ops.store.price_book import called_model
 from app.ops.store.projects import project_named
 from app.ops.store.rollup import AMOUNTS, roll_up
 from app.ops.store.tables import counters, run_bodies, runs, turns
@@ -61,8 +62,7 @@ class Ingester:
     def take(self, batches: Sequence[Ingest]) -> None:
         """Store whole batches, in their order."""
         with self._database.apply() as db:
-            if not self._database.is_sqlite:  # of several processes on one server, one takes in at a time
-                db.execute(text("SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.intake'))"))
+            one_at_a_time(db)
             _Transaction(db, self._price, self._clock()).take(batches)
 
 
@@ -93,6 +93,8 @@ class _Transaction:
             sent["project_id"] = fields["session_id"]
         elif fields.get("session_name"):
             sent["project_id"] = self._project(str(fields["session_name"]))
+        elif address := fields.get("address"):
+            sent["project_id"] = self._project(agent_project(address))
         return sent
 
     def _project(self, name: str) -> UUID:
@@ -181,8 +183,8 @@ class _Transaction:
         usage = reported_usage(run["run_type"], metadata, outputs.text if outputs else None)
         if usage is None:
             return None
-        provider, model = metadata.get("ls_provider"), metadata.get("ls_model_name")
-        priced = self._price(usage, _text_or_none(provider), _text_or_none(model), run["start_time"])
+        provider, model = called_model(run["extra"].value if "extra" in run else {})
+        priced = self._price(usage, provider, model, run["start_time"])
         return priced.model_dump(mode="json", exclude_defaults=True)
 
 
@@ -258,7 +260,3 @@ def _moment_or_none(value: Any) -> datetime | None:
         return _MOMENT.validate_python(value)
     except ValidationError:
         return None
-
-
-def _text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

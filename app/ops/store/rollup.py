@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, case, select, update
 
 from app.ops.store.models import Usage, ancestors
 from app.ops.store.tables import runs, turns
@@ -29,9 +29,9 @@ _CHANGE_TURN = (
     update(turns)
     .where(turns.c.num == bindparam("changed"))
     .values(
-        prompt_tokens=func.coalesce(bindparam("prompt"), turns.c.prompt_tokens),
-        completion_tokens=func.coalesce(bindparam("completion"), turns.c.completion_tokens),
-        cost_usd=func.coalesce(bindparam("cost"), turns.c.cost_usd),
+        prompt_tokens=case((bindparam("tokens_changed"), bindparam("prompt")), else_=turns.c.prompt_tokens),
+        completion_tokens=case((bindparam("tokens_changed"), bindparam("completion")), else_=turns.c.completion_tokens),
+        cost_usd=case((bindparam("cost_changed"), bindparam("cost")), else_=turns.c.cost_usd),
     )
 )
 
@@ -42,15 +42,11 @@ def roll_up(db: Connection, trace_ids: Collection[UUID]) -> None:
     A run that reports usage of its own speaks for everything below it, so that nothing is counted twice.
     """
     sums = _sums(row for some in chunks(trace_ids) for row in db.execute(_USERS, {"traces": some}))
-    changes = [
-        {"changed": row.num, **sums[row.id]}
-        for some in chunks(sums)
-        for row in db.execute(_SUMMED, {"ids": some})
-        if any(sums[row.id][name] != getattr(row, name) for name in AMOUNTS)
-    ]
-    if changes:
-        db.execute(_CHANGE, changes)
-        db.execute(_CHANGE_TURN, [_of_turn(change) for change in changes])
+    summed = (row for some in chunks(sums) for row in db.execute(_SUMMED, {"ids": some}))
+    stale = [row for row in summed if any(sums[row.id][name] != getattr(row, name) for name in AMOUNTS)]
+    if stale:
+        db.execute(_CHANGE, [{"changed": row.num, **sums[row.id]} for row in stale])
+        db.execute(_CHANGE_TURN, [_of_turn(row, sums[row.id]) for row in stale])
 
 
 def nothing() -> Amounts:
@@ -63,6 +59,12 @@ def add(total: Amounts, part: Mapping[str, Any]) -> None:
     for name in AMOUNTS:
         if part[name] is not None:
             total[name] = (total[name] or 0) + part[name]
+
+
+def topmost(users: Sequence[Row[Any]]) -> Iterator[Row[Any]]:
+    """Those of the runs that none of them lies above: they speak for everything below them."""
+    used = {row.id for row in users}
+    return (row for row in users if used.isdisjoint(ancestors(row.dotted_order)))
 
 
 def _sums(users: Iterable[Row[Any]]) -> dict[UUID, Amounts]:
@@ -80,11 +82,14 @@ def _sums(users: Iterable[Row[Any]]) -> dict[UUID, Amounts]:
     return sums
 
 
-def _of_turn(change: Mapping[str, Any]) -> Amounts:
-    cost = change["total_cost"]
+def _of_turn(row: Row[Any], due: Amounts) -> Amounts:
+    """What a turn remembers of its sums; what did not change may be from its metadata, and stays."""
+    cost = due["total_cost"]
     return {
-        "changed": change["changed"],
-        "prompt": change["prompt_tokens"],
-        "completion": change["completion_tokens"],
+        "changed": row.num,
+        "tokens_changed": due["total_tokens"] != row.total_tokens,
+        "prompt": due["prompt_tokens"],
+        "completion": due["completion_tokens"],
+        "cost_changed": cost != row.total_cost,
         "cost": None if cost is None else float(cost),
     }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -27,6 +28,7 @@ from app.ops.store.models import FeedbackStats, GroupBy, RunQuery, RunStats
 from app.ops.store.query import condition
 from app.ops.store.rollup import AMOUNTS, Amounts, add, nothing
 from app.ops.store.tables import feedback, run_labels, run_tags, runs
+from app.ops.store.tables.base import Usd, total_usd
 
 _JUDGEMENT = ("key", "score", "value", "comment", "source_type", "error")
 
@@ -46,6 +48,19 @@ def grouped(db: Connection, wanted: RunQuery, group_by: GroupBy) -> dict[str, Ru
     groups = _Summing(db, found, picked, group).stats(wanted.is_root is True)
     largest = sorted(groups.items(), key=lambda item: (-item[1].run_count, item[0]))
     return dict(largest[: group_by.max_groups])
+
+
+def of_roots(db: Connection, found: FromClause, picked: Select[Any]) -> RunStats:
+    """The runs that `picked` selects from `found`, an alias of the table; all of them are roots."""
+    return _Summing(db, found, picked, literal("", Text)).stats(roots_only=True).get("", RunStats())
+
+
+def by_project(db: Connection, project_ids: Collection[UUID]) -> dict[UUID, RunStats]:
+    """The root runs of each project that has any."""
+    found = runs.alias("run")
+    picked = select().select_from(found).where(found.c.project_id.in_(project_ids), found.c.is_root)
+    summed: dict[Any, RunStats] = _Summing(db, found, picked, found.c.project_id).stats(roots_only=True)
+    return summed
 
 
 def _grouping(found: Any, group_by: GroupBy) -> tuple[FromClause, ColumnElement[Any]]:
@@ -85,10 +100,10 @@ class _Summing:
         return {
             row.group_: RunStats(
                 run_count=row.n,
-                latency_p50=_percentile(latencies[row.group_], 0.50),
-                latency_p99=_percentile(latencies[row.group_], 0.99),
-                first_token_p50=_percentile(first_tokens[row.group_], 0.50),
-                first_token_p99=_percentile(first_tokens[row.group_], 0.99),
+                latency_p50=percentile(latencies[row.group_], 0.50),
+                latency_p99=percentile(latencies[row.group_], 0.99),
+                first_token_p50=percentile(first_tokens[row.group_], 0.50),
+                first_token_p99=percentile(first_tokens[row.group_], 0.99),
                 error_rate=row.errors / row.n,
                 streaming_rate=len(first_tokens[row.group_]) / row.n,
                 last_run_start_time=row.last.isoformat(),
@@ -106,7 +121,8 @@ class _Summing:
         return values
 
     def _root_amounts(self) -> dict[str, Amounts]:
-        sums = (func.sum(self._runs[name]).label(name) for name in AMOUNTS)
+        columns = [self._runs[name] for name in AMOUNTS]
+        sums = ((total_usd(one) if isinstance(one.type, Usd) else func.sum(one)).label(one.name) for one in columns)
         asked = self._picked.add_columns(self._group.label("group_"), *sums).group_by(self._group)
         found: dict[str, Amounts] = defaultdict(nothing)
         for row in self._db.execute(asked):
@@ -140,6 +156,6 @@ class _Summing:
         return stats
 
 
-def _percentile(ordered: Sequence[int], share: float) -> float | None:
+def percentile(ordered: Sequence[int], share: float) -> float | None:
     """In seconds: the smallest value that at least `share` of all values do not exceed."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] / 1e6 if ordered else None

@@ -1,159 +1,248 @@
-"""Tokens and costs: what a run reported of itself, and the sums up the tree."""
+"""Tokens and costs that a run reports of itself, in the words of whichever provider or client wrote it."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from itertools import islice
 from typing import Any
 
-from app.ops.store.columns import json_value
+from pydantic_core import from_json
+
 from app.ops.store.models import Usage
 
-AMOUNTS = (
-    "prompt_tokens",
-    "completion_tokens",
-    "total_tokens",
-    "prompt_cost",
-    "completion_cost",
-    "total_cost",
-)
-"""The columns of a run that add up everything below it."""
+LARGEST_TOKENS = 2**40
+LARGEST_USD = 10_000
+"""What one run may report; more is a mistake or an attack, and is not counted."""
 
-_LARGEST = 2**40
-_SPELLINGS = {
-    "prompt_tokens": ("input_tokens", "prompt_tokens"),
-    "completion_tokens": ("output_tokens", "completion_tokens"),
-    "total_tokens": ("total_tokens",),
+_PROMPT = (
+    *("input_tokens", "prompt_tokens", "inputTokens", "promptTokens", "prompt_token_count", "promptTokenCount"),
+    *("prompt_eval_count", "tokens_evaluated"),
+)
+_COMPLETION = (
+    *("output_tokens", "completion_tokens", "outputTokens", "completionTokens"),
+    *("candidates_token_count", "candidatesTokenCount", "eval_count", "tokens_predicted"),
+)
+_TOTAL = ("total_tokens", "totalTokens", "total_token_count", "totalTokenCount")
+_COSTS = {
     "prompt_cost": ("input_cost", "prompt_cost"),
     "completion_cost": ("output_cost", "completion_cost"),
-    "total_cost": ("total_cost",),
+    "total_cost": ("total_cost", "cost"),
 }
-_DETAILS = {
-    "prompt_token_details": "input_token_details",
-    "completion_token_details": "output_token_details",
-    "prompt_cost_details": "input_cost_details",
-    "completion_cost_details": "output_cost_details",
+_COST_DETAILS = {
+    "prompt_cost_details": ("input_cost_details", "prompt_cost_details"),
+    "completion_cost_details": ("output_cost_details", "completion_cost_details"),
 }
+_PROMPT_DETAILS = (
+    *("input_token_details", "prompt_token_details", "input_tokens_details", "prompt_tokens_details"),
+    "promptTokensDetails",
+)
+_COMPLETION_DETAILS = (
+    *("output_token_details", "completion_token_details", "output_tokens_details", "completion_tokens_details"),
+    *("candidates_tokens_details", "candidatesTokensDetails"),
+)
+_KINDS = {
+    "cached_tokens": "cache_read",
+    "cache_write_tokens": "cache_creation",
+    "audio_tokens": "audio",
+    "image_tokens": "image",
+    "text_tokens": "text",
+    "reasoning_tokens": "reasoning",
+    "thinking_tokens": "reasoning",
+}
+_PROMPT_KINDS = {
+    "cached_content_token_count": "cache_read",
+    "cachedContentTokenCount": "cache_read",
+    "cachedInputTokens": "cache_read",
+    "prompt_cache_hit_tokens": "cache_read",
+}
+_COMPLETION_KINDS = {"reasoning_tokens": "reasoning", "reasoningTokens": "reasoning"}
+# Tokens that these providers count beside the prompt's or the completion's, not among them.
+_BESIDE_INPUT = {
+    "cache_read_input_tokens": "cache_read",
+    "cache_creation_input_tokens": "cache_creation",
+    "cacheReadInputTokens": "cache_read",
+    "cacheWriteInputTokens": "cache_creation",
+}
+_BESIDE_PROMPT = {"tool_use_prompt_token_count": "tool_use", "toolUsePromptTokenCount": "tool_use"}
+_BESIDE_COMPLETION = {"thoughts_token_count": "reasoning", "thoughtsTokenCount": "reasoning"}
+
+_REPORTS = ("usage_metadata", "usageMetadata", "token_usage", "tokenUsage", "usage", "meta")
+_WRAPPERS = (
+    *("llm_output", "llmOutput", "message", "kwargs", "response_metadata", "generation_info"),
+    *("output", "response"),
+)
+_TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_MOST_KINDS = 50
+_KIND_CHARS = 100
 
 
-def reported_usage(run_type: str, extra: Mapping[str, Any], outputs: Mapping[str, Any] | None) -> Usage | None:
+def reported_usage(run_type: str, metadata: Mapping[str, Any], outputs_json: str | None) -> Usage | None:
     """What the run says it used, from the first place that says anything; None if none does.
 
     Only a model call's outputs count: a chain that hands on a model's message did not pay for it again.
     """
-    usage = _usage(_at(extra, "metadata", "usage_metadata"))
-    if usage is not None or run_type != "llm":
+    usage = read_usage(metadata.get("usage_metadata"))
+    if usage is not None or run_type != "llm" or outputs_json is None or not _may_report(outputs_json):
         return usage
+    return usage_in(from_json(outputs_json))
+
+
+def usage_in(outputs: Any) -> Usage | None:
+    """What the outputs of a model call say that it used: a client's, LangChain's, or the provider's own response."""
+    if isinstance(outputs, list):  # the pieces of a stream: the last that says anything speaks for all
+        return _first(usage_in(piece) for piece in reversed(outputs))
+    if not isinstance(outputs, dict):
+        return None
     return (
-        _usage(_at(outputs, "usage_metadata"))
-        or _usage_of_generations(outputs)
-        or _usage(_at(outputs, "llm_output", "token_usage"))
+        _first(read_usage(outputs.get(name)) for name in _REPORTS)
+        or _usage_of_generations(outputs.get("generations"))
+        or _first(usage_in(outputs.get(name)) for name in _WRAPPERS)
+        or (read_usage(outputs) if "eval_count" in outputs or "tokens_predicted" in outputs else None)
     )
 
 
-def roll_up(db: sqlite3.Connection, trace_id: str) -> None:
-    """Set the amounts of every run in the trace to the sums of what lies below it.
-
-    A run that reported usage speaks for everything below it, so that nothing is counted twice.
-    """
-    rows = db.execute(
-        f"SELECT id, parent_run_id, usage, {', '.join(AMOUNTS)} FROM runs WHERE trace_id = ?",  # noqa: S608
-        [trace_id],
-    ).fetchall()
-    totals = _totals(rows)
-    changes = [(*totals[row["id"]].values(), row["id"]) for row in rows if totals[row["id"]] != _amounts(row)]
-    assignments = ", ".join(f"{name} = ?" for name in AMOUNTS)
-    db.executemany(f"UPDATE runs SET {assignments} WHERE id = ?", changes)  # noqa: S608
-
-
-def add_up(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The sums of amounts; None where none of the parts knows."""
-    total: dict[str, Any] = dict.fromkeys(AMOUNTS)
-    for part in parts:
-        for name, amount in part.items():
-            if amount is not None:
-                total[name] = (total[name] or 0) + amount
-    return total
-
-
-def _totals(rows: list[sqlite3.Row]) -> dict[str, dict[str, Any]]:
-    reported = {row["id"]: json_value(row["usage"]) for row in rows}
-    children: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        children[row["parent_run_id"]].append(row["id"])
-    totals = {run_id: _amounts(usage or {}) for run_id, usage in reported.items()}
-    for run_id in _leaves_first(rows, children):
-        if reported[run_id] is None:
-            totals[run_id] = add_up(totals[child] for child in children[run_id])
-    return totals
-
-
-def _leaves_first(rows: list[sqlite3.Row], children: Mapping[str, list[str]]) -> Iterator[str]:
-    """Every run after those below it. Runs that are their own ancestors are left out."""
-    known = {row["id"] for row in rows}
-    order = [row["id"] for row in rows if row["parent_run_id"] not in known]
-    for run_id in order:
-        order.extend(children.get(run_id, ()))
-    return reversed(order)
-
-
-def _amounts(source: Any) -> dict[str, Any]:
-    return {name: source[name] if name in source.keys() else None for name in AMOUNTS}  # noqa: SIM118
-
-
-def _usage_of_generations(outputs: Any) -> Usage | None:
-    """LangChain's shape: a list of lists of generations, each with a serialized message."""
-    batches = _at(outputs, "generations")
-    generations = [one for batch in _list(batches) for one in (batch if isinstance(batch, list) else [batch])]
-    messages = [_at(generation, "message") for generation in generations]
-    found = [
-        _usage(_at(message, "kwargs", "usage_metadata")) or _usage(_at(message, "usage_metadata"))
-        for message in messages
-    ]
-    usages = [usage for usage in found if usage is not None]
-    if len(usages) <= 1:
-        return usages[0] if usages else None
-    return Usage.model_validate(add_up(usage.model_dump(include=set(AMOUNTS)) for usage in usages))
-
-
-def _usage(source: Any) -> Usage | None:
+def read_usage(source: Any) -> Usage | None:
+    """One report of usage, whatever words it uses; None if it holds no amount."""
     if not isinstance(source, dict):
         return None
-    amounts = {name: _first_amount(source, spellings) for name, spellings in _SPELLINGS.items()}
-    for kind, convert in (("tokens", int), ("cost", float)):
-        halves = [amounts[f"prompt_{kind}"], amounts[f"completion_{kind}"]]
-        if amounts[f"total_{kind}"] is None and halves != [None, None]:
-            amounts[f"total_{kind}"] = sum(half for half in halves if half is not None)
-        for part in ("prompt", "completion", "total"):
-            amount = amounts[f"{part}_{kind}"]
-            amounts[f"{part}_{kind}"] = None if amount is None else convert(amount)
-    if not any(amount is not None for amount in amounts.values()):
+    for name in ("billed_units", "tokens"):
+        if isinstance(source.get(name), dict):
+            return read_usage(source[name])
+    values = _tokens(source) | _costs(source)
+    if values["total_cost"] is None and not any(values[name] for name in _TOKENS):
         return None
-    details = {name: _details(source.get(key), name) for name, key in _DETAILS.items()}
-    return Usage.model_validate(amounts | details)
+    return Usage.model_validate(values)
 
 
-def _details(source: Any, name: str) -> dict[str, float]:
-    convert = int if "token" in name else float
-    pairs = source.items() if isinstance(source, dict) else ()
-    return {str(key): convert(amount) for key, amount in pairs if _is_amount(amount)}
+def usd(amount: float | Decimal) -> Decimal:
+    """A sum of money as exactly as the store keeps it."""
+    return round(Decimal(str(amount)), 12)
 
 
-def _first_amount(source: Mapping[str, Any], names: Iterable[str]) -> float | None:
-    return next((source[name] for name in names if _is_amount(source.get(name))), None)
+def _may_report(outputs_json: str) -> bool:
+    return "usage" in outputs_json or "oken" in outputs_json or "eval_count" in outputs_json
 
 
-def _is_amount(value: Any) -> bool:
-    """Whether a client's number may be counted: never negative, never so large that sums overflow."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _LARGEST
+def _tokens(source: Mapping[str, Any]) -> dict[str, Any]:
+    in_prompt = _kinds(source, _PROMPT_DETAILS, _PROMPT_KINDS)
+    in_completion = _kinds(source, _COMPLETION_DETAILS, _COMPLETION_KINDS)
+    beside_prompt = _beside_prompt(source)
+    beside_completion = dict(_named(source, _BESIDE_COMPLETION))
+    prompt = _sum(_first_amount(source, _PROMPT), *beside_prompt.values())
+    completion = _sum(_first_amount(source, _COMPLETION), *beside_completion.values())
+    total = _first_amount(source, _TOTAL)
+    halves = _sum(prompt, completion)
+    reasoning = in_completion.get("reasoning", 0)
+    if total is not None and halves is not None and 0 < reasoning == total - halves:  # was not counted as completion
+        completion, halves = _sum(completion, reasoning), total
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": halves if total is None or beside_prompt or beside_completion else total,
+        "prompt_token_details": in_prompt | beside_prompt,
+        "completion_token_details": in_completion | beside_completion,
+    }
 
 
-def _at(source: Any, *path: str) -> Any:
-    for key in path:
-        source = source.get(key) if isinstance(source, dict) else None
-    return source
+def _beside_prompt(source: Mapping[str, Any]) -> dict[str, int]:
+    """Cached tokens that Anthropic and Bedrock count apart from the input; others that use their names do not."""
+    beside = dict(_named(source, _BESIDE_PROMPT))
+    if ("input_tokens" in source or "inputTokens" in source) and not _any(source, _PROMPT_DETAILS):
+        beside |= dict(_named(source, _BESIDE_INPUT))
+        lives = source.get("cache_creation")
+        by_life = dict(_amounts(lives)) if isinstance(lives, dict) else {}
+        if any(by_life.values()):
+            beside = {kind: amount for kind, amount in beside.items() if kind != "cache_creation"} | by_life
+    return beside
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _kinds(source: Mapping[str, Any], nested: Iterable[str], flat: Mapping[str, str]) -> dict[str, int]:
+    details = _any(source, nested)
+    if isinstance(details, list):  # Gemini: [{"modality": "AUDIO", "token_count": 7}]
+        entries = [one for one in details if isinstance(one, dict)]
+        details = {str(one.get("modality")).lower(): _modality_tokens(one) for one in entries}
+    kinds = {_KINDS.get(name, name): amount for name, amount in _amounts(details or {})}
+    return kinds | dict(_named(source, flat))
+
+
+def _modality_tokens(entry: Mapping[str, Any]) -> Any:
+    return entry.get("token_count", entry.get("tokenCount"))
+
+
+def _costs(source: Mapping[str, Any]) -> dict[str, Any]:
+    costs: dict[str, Any] = {name: _first_cost(source, spellings) for name, spellings in _COSTS.items()}
+    for name, spellings in _COST_DETAILS.items():
+        details = _any(source, spellings)
+        pairs = _pairs(details) if isinstance(details, dict) else ()
+        costs[name] = {kind: usd(cost) for kind, cost in pairs if _is_amount(cost, LARGEST_USD)}
+        half = name.removesuffix("_details")
+        if costs[half] is None and costs[name]:
+            costs[half] = sum(costs[name].values())
+    if costs["total_cost"] is None:
+        costs["total_cost"] = _sum(costs["prompt_cost"], costs["completion_cost"])
+    return costs
+
+
+def _usage_of_generations(batches: Any) -> Usage | None:
+    """LangChain's shape: for each prompt, the candidates for its answer, each with the usage of the whole call."""
+    if not isinstance(batches, list):
+        return None
+    calls = [_first(map(usage_in, batch if isinstance(batch, list) else [batch])) for batch in batches]
+    found = [usage for usage in calls if usage is not None]
+    return found[0] if len(found) == 1 else _added(found)
+
+
+def _added(usages: list[Usage]) -> Usage | None:
+    if not usages:
+        return None
+    total: dict[str, Any] = {}
+    for usage in usages:
+        for name, amount in usage.model_dump(exclude_defaults=True).items():
+            total[name] = _added_amount(total.get(name), amount)
+    return Usage.model_validate(total)
+
+
+def _added_amount(total: Any, amount: Any) -> Any:
+    if isinstance(amount, dict):
+        return {kind: (total or {}).get(kind, 0) + amount.get(kind, 0) for kind in {**(total or {}), **amount}}
+    return (total or 0) + amount
+
+
+def _first(usages: Iterable[Usage | None]) -> Usage | None:
+    return next((usage for usage in usages if usage is not None), None)
+
+
+def _any(source: Mapping[str, Any], names: Iterable[str]) -> Any:
+    return next((source[name] for name in names if isinstance(source.get(name), dict | list)), None)
+
+
+def _named(source: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    return ((kind, int(source[name])) for name, kind in kinds.items() if _is_amount(source.get(name), LARGEST_TOKENS))
+
+
+def _amounts(details: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    return ((kind, int(amount)) for kind, amount in _pairs(details) if _is_amount(amount, LARGEST_TOKENS))
+
+
+def _pairs(details: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((str(kind)[:_KIND_CHARS], amount) for kind, amount in islice(details.items(), _MOST_KINDS))
+
+
+def _first_amount(source: Mapping[str, Any], names: Iterable[str]) -> int | None:
+    return next((int(source[name]) for name in names if _is_amount(source.get(name), LARGEST_TOKENS)), None)
+
+
+def _first_cost(source: Mapping[str, Any], names: Iterable[str]) -> Decimal | None:
+    return next((usd(source[name]) for name in names if _is_amount(source.get(name), LARGEST_USD)), None)
+
+
+def _sum(*parts: Any) -> Any:
+    """The sum of what is known; None if nothing is."""
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
+
+
+def _is_amount(value: Any, below: int) -> bool:
+    """Whether a number may be counted: never negative, never so large that sums overflow, and no truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < below

@@ -9,7 +9,19 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import BigInteger, Dialect, Integer, MetaData, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Dialect,
+    Float,
+    Integer,
+    MetaData,
+    Text,
+    TypeDecorator,
+    func,
+    literal,
+    type_coerce,
+)
 
 metadata = MetaData()
 
@@ -22,6 +34,7 @@ BytewiseText = Text().with_variant(Text(collation="C"), "postgresql")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _PER_USD = 10**12
+_MOST = 2**63 - 1
 T = TypeVar("T")
 
 
@@ -52,16 +65,24 @@ class Json(TypeDecorator[Any]):
 
 
 class Usd(TypeDecorator[Decimal]):
-    """US dollars, exact to 10⁻¹², so that sums of tiny prices neither drift nor depend on their order."""
+    """US dollars, exact to 10⁻¹², so that sums of tiny prices neither drift nor depend on their order.
+
+    There are nine million at most: a larger sum, which no honest trace has, is kept as that.
+    """
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | float | None, dialect: Dialect) -> int | None:
-        return None if value is None else round(Decimal(str(value)) * _PER_USD)
+        return None if value is None else min(round(Decimal(str(value)) * _PER_USD), _MOST)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         return None if value is None else (Decimal(int(value)) / _PER_USD)
+
+
+def total_usd(column: ColumnElement[Any]) -> ColumnElement[Decimal | None]:
+    """The sum of a column of dollars over many rows, which may exceed what one may hold; good to 15 digits."""
+    return type_coerce(func.sum(type_coerce(column, BigInteger) * literal(1.0, Float)), Usd)
 
 
 def microseconds(moment: datetime) -> int:

@@ -28,5 +28,14 @@ feedback = Table(
     Column("modified_at", Moment, nullable=False),
 )
 Index("feedback_by_run", feedback.c.run_id)
-Index("feedback_by_project", feedback.c.project_id, feedback.c.key)
+Index("feedback_by_trace", feedback.c.trace_id)
+Index(
+    "feedback_by_project",  # all that sums over experiments need, so that they read no row
+    feedback.c.project_id,
+    feedback.c.key,
+    feedback.c.run_id,
+    feedback.c.score,
+    feedback.c.comparative_experiment_id,
+)
 Index("feedback_by_key", feedback.c.key, feedback.c.created_at)
+Index("feedback_by_change", feedback.c.modified_at)

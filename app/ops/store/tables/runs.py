@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    func,
+    literal_column,
+)
 
 from app.ops.store.tables.base import BytewiseText, Json, Moment, Serial, Usd, metadata
 
@@ -74,6 +88,10 @@ Index(
     sqlite_where=runs.c.reference_example_id.is_not(None),
     postgresql_where=runs.c.reference_example_id.is_not(None),
 )
+_RESULT = and_(runs.c.is_root, runs.c.reference_example_id.is_not(None))
+_IS_RESULT = {"sqlite_where": _RESULT, "postgresql_where": _RESULT}
+Index("results_by_example", runs.c.project_id, runs.c.reference_example_id, runs.c.id, runs.c.status, **_IS_RESULT)
+Index("results_by_latency", runs.c.project_id, runs.c.latency_us, **_IS_RESULT)
 Index(
     "users_by_trace",  # runs that used tokens or money: the leaves that sums up the tree start from
     runs.c.trace_id,
@@ -149,3 +167,17 @@ Index("turns_by_start", turns.c.started)
 Index("turns_by_variant", turns.c.experiment, turns.c.variant, turns.c.started)
 Index("turns_by_thread", turns.c.thread_id, turns.c.started)
 Index("turns_by_user", turns.c.user_hash, turns.c.started)
+QUESTION_START = 100
+question_start = func.substr(turns.c.question, literal_column("1"), literal_column(str(QUESTION_START)))
+Index("turns_by_question", question_start)
+# Lists and sums read one of these alone, for a turn's row is wide. PostgreSQL keeps long texts apart and bounds an entry.
+_FACTS = (
+    "name outcome variant model user_hash thumb cost_usd total_s first_token_s sentences unsupported"
+    " prompt_version corpus_release"
+)
+_facts = [turns.c[name] for name in _FACTS.split()]
+Index("turn_facts", turns.c.started, turns.c.experiment, *_facts).ddl_if(dialect="sqlite")
+_in_experiment = turns.c.experiment.is_not(None)
+Index("experiment_facts", turns.c.experiment, turns.c.started, *_facts, sqlite_where=_in_experiment).ddl_if(
+    dialect="sqlite"
+)
