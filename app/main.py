@@ -10,6 +10,7 @@ from chainlit.session import WebsocketSession
 from chainlit.types import ThreadDict
 
 from app.chat.conversation import answer
+from app.chat.followup import tell_good_news
 from app.chat.page import keep_page_local
 from app.chat.resume import close_open_question
 from app.chat.wiring import connected
@@ -45,13 +46,15 @@ async def starters(user: cl.User | None = None, language: str | None = None) -> 
 
 @cl.on_chat_start
 async def begin() -> None:
-    """A new thread needs nothing; the handler makes Chainlit keep its history."""
+    """A new thread begins with what became of the user's complaints; the handler makes Chainlit keep its history."""
+    await tell_good_news(connected())
 
 
 @cl.on_chat_resume
 async def resume(thread: ThreadDict) -> None:
     """The assistant remembers the thread by itself; only a question left open needs a word."""
     await close_open_question(connected().data, thread)
+    await tell_good_news(connected())
 
 
 @cl.on_message

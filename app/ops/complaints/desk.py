@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from app.ops.complaints.diagnosis import Diagnosis, diagnose
@@ -24,9 +24,11 @@ MAX_STEPS = 500
 class ComplaintDesk:
     """Opens complaints, and lets those go whose thumb was taken back; in a thread of its own once it is started."""
 
-    def __init__(self, store: OpsStore, sources: Sources) -> None:
+    def __init__(self, store: OpsStore, sources: Sources, *, ready: Callable[[], bool] = lambda: True) -> None:
+        """`ready` tells whether `sources` can be asked by now."""
         self._store = store
         self._sources = sources
+        self._ready = ready
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="complaint-desk", daemon=True)
 
@@ -54,7 +56,8 @@ class ComplaintDesk:
     def _run(self) -> None:
         while not self._stopping.wait(EVERY_S):
             try:
-                self.attend()
+                if self._ready():
+                    self.attend()
             except Exception:  # whatever fails now is tried again; the thread must outlive it
                 log.exception("complaints could not be taken up; they are tried again")
 
