@@ -6,7 +6,7 @@ What a client writes only ever becomes a parameter: names are looked up in this 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -108,19 +108,41 @@ class Compiled:
     condition: Condition
     lookups: list[Any] = field(default_factory=list)
     """Selects of run numbers. Every run that fulfils the condition is in each: a short one is a short cut."""
+    asks_feedback: bool = False
+    """Whether it says anything about feedback."""
 
 
-def compile_filter(text: str, runs: FromClause, dialect: str) -> Compiled:
-    """The condition on `runs`, an alias of the table, that a filter expression stands for. Raises InvalidQuery."""
-    compiler = _Compiler(runs, dialect)
+def compile_filter(text: str, runs: FromClause, dialect: str, judged: Sequence[Condition] = ()) -> Compiled:
+    """The condition on `runs`, an alias of the table, that a filter expression stands for. Raises InvalidQuery.
+
+    Of feedback only that counts which fulfils the conditions in `judged`.
+    """
+    compiler = _Compiler(runs, dialect, judged)
     condition = compiler.all_jointly([_call(parse(text))], required=True)
-    return Compiled(condition, compiler.lookups)
+    return Compiled(condition, compiler.lookups, compiler.asks_feedback)
+
+
+def compile_columns(text: str, columns: Mapping[str, ColumnElement[Any]]) -> Condition:
+    """The condition on these columns, by the names that the filter expression may use. Raises InvalidQuery."""
+
+    def compiled(call: Call) -> Condition:
+        if call.operator in ("and", "or", "not"):
+            terms = [compiled(_call(part)) for part in call.arguments]
+            joined = or_(false(), *terms) if call.operator == "or" else and_(true(), *terms)
+            return not_(func.coalesce(joined, false())) if call.operator == "not" else joined
+        column = columns.get(_field(call))
+        if column is None:
+            raise InvalidQuery(f"{call.operator}() takes a field first; there are {', '.join(sorted(columns))}.")
+        return _compared(call, column)
+
+    return compiled(_call(parse(text)))
 
 
 def contains_words(words: str, runs: FromClause, dialect: str, *, roots_only: bool = False) -> Compiled:
     """Runs whose name, inputs, outputs or error hold all the words."""
     found = search.matching(dialect, words, roots_only=roots_only)
-    return Compiled(runs.c.num.in_(found), [found])
+    # The sum keeps the engine from fetching every run that holds a frequent word before it sorts them.
+    return Compiled((runs.c.num + 0).in_(found), [found])
 
 
 def _call(node: Node) -> Call:
@@ -130,9 +152,11 @@ def _call(node: Node) -> Call:
 
 
 class _Compiler:
-    def __init__(self, runs: FromClause, dialect: str) -> None:
+    def __init__(self, runs: FromClause, dialect: str, judged: Sequence[Condition]) -> None:
         self._runs = runs
         self._dialect = dialect
+        self._judged = judged
+        self.asks_feedback = False
         self.lookups: list[Any] = []
 
     def all_jointly(self, calls: Sequence[Call], *, required: bool = False) -> Condition:
@@ -181,7 +205,8 @@ class _Compiler:
         if pair == "metadata":
             return self._label([_label_condition(call) for call in calls], required=required)
         if pair == "feedback":
-            inner = and_(*(_compared(call, _FEEDBACK[_field(call)]) for call in calls))
+            self.asks_feedback = True
+            inner = and_(*self._judged, *(_compared(call, _FEEDBACK[_field(call)]) for call in calls))
             return exists().where(feedback.c.run_id == self._runs.c.id, inner)
         entries = self._entries(pair)
         columns = {"key": entries.c.key, "value": cast(entries.c.value, Text)}

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from app.ops.store.errors import InvalidQuery
 from app.ops.store.filters import Compiled, compile_filter, contains_words
 from app.ops.store.models import RunQuery
-from app.ops.store.tables import run_bodies, runs
+from app.ops.store.tables import feedback, run_bodies, runs
 from app.ops.store.tables.base import chunks, microseconds
 
 FEW = 5000
@@ -52,7 +52,8 @@ def condition(db: Connection, wanted: RunQuery, found: FromClause) -> ColumnElem
     """What a run must fulfil, whichever page it stands on. Raises InvalidQuery."""
     compiled = _expressions(db, wanted, found)
     short_cut = _short_cut(db, [lookup for one in compiled for lookup in one.lookups], found)
-    return and_(true(), short_cut, *_exact(wanted, found), *(one.condition for one in compiled))
+    terms = [*_exact(wanted, found), *(one.condition for one in compiled)]
+    return and_(true(), *terms) if short_cut is None else and_(short_cut, *terms)
 
 
 def _exact(wanted: RunQuery, found: FromClause) -> list[ColumnElement[bool]]:
@@ -66,9 +67,10 @@ def _exact(wanted: RunQuery, found: FromClause) -> list[ColumnElement[bool]]:
         None if wanted.thread_id is None else columns.thread_id == wanted.thread_id,
         None if wanted.run_type is None else columns.run_type == wanted.run_type,
         None if wanted.is_root is None else columns.is_root == wanted.is_root,
-        None if wanted.has_error is None else (columns.status == "error") == wanted.has_error,
+        None if wanted.has_error is None else _failed(columns, wanted.has_error),
         None if wanted.started_from is None else columns.start_time >= wanted.started_from,
         None if wanted.started_until is None else columns.start_time <= wanted.started_until,
+        None if wanted.started_before is None else columns.start_time < wanted.started_before,
     ]
     return [term for term in terms if term is not None]
 
@@ -79,6 +81,11 @@ def _one_of(column: ColumnElement[Any], values: Sequence[Any] | None) -> ColumnE
     return column == values[0] if len(values) == 1 else column.in_(values)
 
 
+def _failed(columns: Any, wanted: bool) -> ColumnElement[bool]:
+    failed: ColumnElement[bool] = columns.status == "error" if wanted else columns.status != "error"
+    return failed
+
+
 def _below(columns: Any, parent_run_id: Any) -> ColumnElement[bool]:
     """Children are looked for in their parent's trace, which has an index."""
     trace = select(runs.c.trace_id).where(runs.c.id == parent_run_id).scalar_subquery()
@@ -86,40 +93,59 @@ def _below(columns: Any, parent_run_id: Any) -> ColumnElement[bool]:
 
 
 def _expressions(db: Connection, wanted: RunQuery, found: FromClause) -> list[Compiled]:
-    dialect = db.dialect.name
+    dialect, judged = db.dialect.name, _judged(wanted)
     compiled = []
     if wanted.search:
         compiled.append(contains_words(wanted.search, found, dialect, roots_only=bool(wanted.is_root)))
     if wanted.filter:
-        compiled.append(compile_filter(wanted.filter, found, dialect))
+        compiled.append(compile_filter(wanted.filter, found, dialect, judged))
     if wanted.trace_filter:
-        compiled.append(_in_trace(db, wanted.trace_filter, found, roots_only=True))
+        compiled.append(_in_trace(db, wanted.trace_filter, found, judged, roots_only=True))
     if wanted.tree_filter:
-        compiled.append(_in_trace(db, wanted.tree_filter, found))
+        compiled.append(_in_trace(db, wanted.tree_filter, found, judged))
+    if judged and not any(one.asks_feedback for one in compiled):
+        raise InvalidQuery("Bounds on when feedback was given need a filter on feedback, such as eq(feedback_key, …).")
     return compiled
 
 
-def _in_trace(db: Connection, expression: str, found: FromClause, *, roots_only: bool = False) -> Compiled:
+def _judged(wanted: RunQuery) -> list[ColumnElement[bool]]:
+    """Which feedback the filters are about."""
+    modified, since, before = feedback.c.modified_at, wanted.feedback_since, wanted.feedback_before
+    terms = [None if since is None else modified >= since, None if before is None else modified < before]
+    return [term for term in terms if term is not None]
+
+
+def _in_trace(
+    db: Connection,
+    expression: str,
+    found: FromClause,
+    judged: Sequence[ColumnElement[bool]],
+    *,
+    roots_only: bool = False,
+) -> Compiled:
     """Some run of the trace, or its root, fulfils the expression."""
     other = runs.alias()
-    inner = compile_filter(expression, other, db.dialect.name)
+    inner = compile_filter(expression, other, db.dialect.name, judged)
     short_cut = _short_cut(db, inner.lookups, other)
-    root = other.c.is_root if roots_only else true()
-    traces = select(other.c.trace_id).where(root, short_cut, inner.condition)
-    return Compiled(found.c.trace_id.in_(traces))
+    traces = select(other.c.trace_id).where(other.c.is_root if roots_only else true(), inner.condition)
+    if short_cut is None:
+        condition = traces.where(other.c.trace_id == found.c.trace_id).correlate(found).exists()
+    else:
+        condition = found.c.trace_id.in_(traces.where(short_cut))
+    return Compiled(condition, asks_feedback=inner.asks_feedback)
 
 
-def _short_cut(db: Connection, lookups: Sequence[Any], found: FromClause) -> ColumnElement[bool]:
+def _short_cut(db: Connection, lookups: Sequence[Any], found: FromClause) -> ColumnElement[bool] | None:
     """Where few runs have what all must have, look only at those.
 
     An index on labels or words pays for what is rare, a walk through time for what is frequent, and neither engine can
     tell in advance which it is.
     """
     for lookup in lookups:
-        nums = db.scalars(select(lookup.subquery().c.num).limit(FEW + 1)).all()
-        if len(nums) <= FEW:
-            return found.c.num.in_(sorted(set(nums)))
-    return true()
+        nums = select(lookup.subquery().c.num)
+        if len(db.scalars(nums.limit(FEW + 1)).all()) <= FEW:
+            return found.c.num.in_(nums)
+    return None
 
 
 def _after_cursor(wanted: RunQuery, found: FromClause) -> ColumnElement[bool]:

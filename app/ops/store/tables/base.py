@@ -48,7 +48,7 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else microseconds(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + timedelta(microseconds=int(value))
+        return None if value is None else moment(int(value))
 
 
 class Json(TypeDecorator[Any]):
@@ -77,7 +77,7 @@ class Usd(TypeDecorator[Decimal]):
         return None if value is None else min(round(Decimal(str(value)) * _PER_USD), _MOST)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
-        return None if value is None else (Decimal(int(value)) / _PER_USD)
+        return None if value is None else usd(int(value))
 
 
 def total_usd(column: ColumnElement[Any]) -> ColumnElement[Decimal | None]:
@@ -88,6 +88,16 @@ def total_usd(column: ColumnElement[Any]) -> ColumnElement[Decimal | None]:
 def microseconds(moment: datetime) -> int:
     """What a `Moment` column holds for this point in time."""
     return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(since_epoch_us: int) -> datetime:
+    """The point in time that a `Moment` column holds so."""
+    return _EPOCH + timedelta(microseconds=since_epoch_us)
+
+
+def usd(amount: int) -> Decimal:
+    """The dollars that a `Usd` column holds so."""
+    return Decimal(amount) / _PER_USD
 
 
 def json_text(value: Any) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     and_,
     func,
     literal_column,
+    text,
 )
 
 from app.ops.store.tables.base import BytewiseText, Json, Moment, Serial, Usd, metadata
@@ -71,9 +72,21 @@ runs = Table(
     Column("guessed", Json, nullable=False),  # columns that hold a stand-in until the run's post arrives
     Column("received_at", Moment, nullable=False),
 )
-Index("runs_by_start", runs.c.project_id, runs.c.start_time)
-_IS_ROOT = {"sqlite_where": runs.c.is_root, "postgresql_where": runs.c.is_root}
-Index("roots_by_start", runs.c.project_id, runs.c.start_time, **_IS_ROOT)
+# Beyond the order, these two hold what runs are most often narrowed and summed up by: a walk through them that looks
+# for what is rare, or adds up what is frequent, need not fetch the rows.
+_OFTEN = ("name", "run_type", "latency_us", "total_tokens", "total_cost")
+Index("runs_by_start", runs.c.project_id, runs.c.start_time, *(runs.c[name] for name in _OFTEN))
+# SQLite uses a partial index only where a query says the same in the same words.
+_IS_ROOT = {"sqlite_where": text("is_root = 1"), "postgresql_where": runs.c.is_root}
+_FACTS_OF_ROOTS = ("is_root", "name", "status", "latency_us", "first_token_time")
+_SUMS = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_cost", "completion_cost", "total_cost")
+Index(
+    "roots_by_start",
+    runs.c.project_id,
+    runs.c.start_time,
+    *(runs.c[name] for name in (*_FACTS_OF_ROOTS, *_SUMS)),
+    **_IS_ROOT,
+)
 Index("roots_by_thread", runs.c.thread_id, runs.c.start_time, **_IS_ROOT)
 Index(
     "errors_by_start",
@@ -88,8 +101,10 @@ Index(
     sqlite_where=runs.c.reference_example_id.is_not(None),
     postgresql_where=runs.c.reference_example_id.is_not(None),
 )
-_RESULT = and_(runs.c.is_root, runs.c.reference_example_id.is_not(None))
-_IS_RESULT = {"sqlite_where": _RESULT, "postgresql_where": _RESULT}
+_IS_RESULT = {
+    "sqlite_where": text("is_root = 1 AND reference_example_id IS NOT NULL"),
+    "postgresql_where": and_(runs.c.is_root, runs.c.reference_example_id.is_not(None)),
+}
 Index("results_by_example", runs.c.project_id, runs.c.reference_example_id, runs.c.id, runs.c.status, **_IS_RESULT)
 Index("results_by_latency", runs.c.project_id, runs.c.latency_us, **_IS_RESULT)
 Index(
@@ -111,6 +126,12 @@ run_bodies = Table(
     Column("serialized", Text),
     Column("error", Text),
     Column("attachments", Json),  # name -> mime_type, size_bytes and digest of the blob
+)
+Index(
+    "bodies_with_files",
+    run_bodies.c.num,
+    sqlite_where=run_bodies.c.attachments.is_not(None),
+    postgresql_where=run_bodies.c.attachments.is_not(None),
 )
 
 # The two below have no foreign key: deleting a run would look for its rows, and no index leads from a run to them.
@@ -164,20 +185,22 @@ turns = Table(
 )
 TEXT_CHARS = 4000
 Index("turns_by_start", turns.c.started)
-Index("turns_by_variant", turns.c.experiment, turns.c.variant, turns.c.started)
+Index("turns_by_variant", turns.c.experiment, turns.c.variant, turns.c.started).ddl_if(dialect="postgresql")
 Index("turns_by_thread", turns.c.thread_id, turns.c.started)
 Index("turns_by_user", turns.c.user_hash, turns.c.started)
 QUESTION_START = 100
 question_start = func.substr(turns.c.question, literal_column("1"), literal_column(str(QUESTION_START)))
-Index("turns_by_question", question_start)
+Index("turns_by_question", question_start, turns.c.started)
 # Lists and sums read one of these alone, for a turn's row is wide. PostgreSQL keeps long texts apart and bounds an entry.
-_FACTS = (
-    "name outcome variant model user_hash thumb cost_usd total_s first_token_s sentences unsupported"
-    " prompt_version corpus_release"
-)
-_facts = [turns.c[name] for name in _FACTS.split()]
-Index("turn_facts", turns.c.started, turns.c.experiment, *_facts).ddl_if(dialect="sqlite")
-_in_experiment = turns.c.experiment.is_not(None)
-Index("experiment_facts", turns.c.experiment, turns.c.started, *_facts, sqlite_where=_in_experiment).ddl_if(
-    dialect="sqlite"
-)
+_FACTS = "name outcome model thumb cost_usd total_s first_token_s sentences unsupported"
+_MORE_FACTS = f"{_FACTS} experiment variant user_hash prompt_version corpus_release"
+Index("turn_facts", turns.c.started, *(turns.c[name] for name in _MORE_FACTS.split())).ddl_if(dialect="sqlite")
+Index(
+    "experiment_facts",
+    turns.c.experiment,
+    turns.c.variant,
+    turns.c.user_hash,
+    turns.c.started,
+    *(turns.c[name] for name in _FACTS.split()),
+    sqlite_where=turns.c.experiment.is_not(None),
+).ddl_if(dialect="sqlite")
