@@ -18,7 +18,7 @@ from app.ops.store.models import DEFAULT_PROJECT, Document, Ingest, Moment, RunF
 from app.ops.store.price_book import called_model
 from app.ops.store.projects import project_named
 from app.ops.store.rollup import AMOUNTS, roll_up
-from app.ops.store.tables import counters, run_bodies, runs, turns
+from app.ops.store.tables import counters, projects, run_bodies, runs, turns
 from app.ops.store.tables.base import chunks, microseconds
 from app.ops.store.turn_facts import turn_of
 from app.ops.store.upsert import upsert
@@ -26,6 +26,8 @@ from app.ops.store.usage import reported_usage
 
 Price = Callable[[Usage, str | None, str | None, datetime], Usage]
 """Completes a usage with what it cost, from the provider, the model and the time of the call."""
+FIRST_ANALYSIS = 5_000
+"""At so many runs the planner is told how they are spread, and again whenever they have doubled."""
 Sent = dict[str, Any]
 """What clients have said about one run so far, by the name of the column."""
 
@@ -58,12 +60,17 @@ class Ingester:
         self._database = database
         self._price = price
         self._clock = clock
+        self._analyse_at = FIRST_ANALYSIS
 
     def take(self, batches: Sequence[Ingest]) -> None:
         """Store whole batches, in their order."""
         with self._database.apply() as db:
             one_at_a_time(db)
-            _Transaction(db, self._price, self._clock()).take(batches)
+            transaction = _Transaction(db, self._price, self._clock())
+            transaction.take(batches)
+        if transaction.newest >= self._analyse_at:
+            self._database.analyse()
+            self._analyse_at = 2 * transaction.newest
 
 
 class _Transaction:
@@ -72,19 +79,32 @@ class _Transaction:
         self._price = price
         self._now = now
         self._projects: dict[str, UUID] = {}
+        self._homes: dict[UUID, bool] = {}
+        self.newest = 0
+        """The highest number that a run got."""
 
     def take(self, batches: Sequence[Ingest]) -> None:
         ids = {fields["id"] for batch in batches for fields in (*batch.posts, *batch.patches)}
         stored = {row.id: row for some in chunks(ids) for row in self._db.execute(_STORED, {"ids": some})}
         sent = {run_id: _sent_before(row) for run_id, row in stored.items()}
         for batch in batches:
-            for post in batch.posts:
+            for post in filter(self._has_home, batch.posts):
                 sent[post["id"]] = _merged(self._sent(post), over=sent.get(post["id"], {}))
-            for patch in batch.patches:
+            for patch in filter(self._has_home, batch.patches):
                 sent[patch["id"]] = _merged(sent.get(patch["id"], {}), over=self._sent(patch))
         if sent:
             self._write(sent, stored)
         put_feedback(self._db, [one for batch in batches for one in batch.feedback], self._now)
+
+    def _has_home(self, fields: RunFields) -> bool:
+        """Whether the project that the run names by its id still exists: it did when the run was acknowledged."""
+        project_id = fields.get("session_id")
+        if project_id is None:
+            return True
+        if project_id not in self._homes:
+            known = select(projects.c.id).where(projects.c.id == project_id)
+            self._homes[project_id] = self._db.scalar(known) is not None
+        return self._homes[project_id]
 
     def _sent(self, fields: RunFields) -> Sent:
         given: Mapping[str, Any] = fields
@@ -133,7 +153,7 @@ class _Transaction:
     def _numbers(self, sent: Mapping[UUID, Sent], stored: Mapping[UUID, Row[Any]]) -> dict[UUID, int]:
         """Numbers in order of arrival for the runs that have none yet."""
         new = [run_id for run_id in sent if run_id not in stored]
-        end = self._db.scalar(_TAKE_NUMBERS, {"count": len(new)}) or 0
+        self.newest = end = self._db.scalar(_TAKE_NUMBERS, {"count": len(new)}) or 0
         return {run_id: row.num for run_id, row in stored.items()} | {
             run_id: number for number, run_id in enumerate(new, start=end - len(new))
         }
