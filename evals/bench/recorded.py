@@ -19,7 +19,21 @@ from evals.setup import free_port
 STAGES = ("admit", "input_rails", "assign", "recall", "plan", "retrieve", "quote", "generate", "cite", "record")
 RUNS_PER_TURN = len(STAGES) + 4
 PASSAGE = "Holidays that are not taken by the end of March expire, unless illness prevented them. " * 8
-WORDS = "holiday notice sickness overtime pension travel laptop salary parental remote training badge parking".split()
+WORDS = [
+    "holiday",
+    "notice",
+    "sickness",
+    "overtime",
+    "pension",
+    "travel",
+    "laptop",
+    "salary",
+    "parental",
+    "remote",
+    "training",
+    "badge",
+    "parking",
+]
 DAYS = 30
 """The variations lie in so many days up to today."""
 

@@ -1,136 +1,261 @@
-"""The ops store's intake: batches recorded from the LangSmith SDK, replayed over HTTP, beside bare SQLite."""
+"""The ops store under load: batches recorded from the LangSmith SDK, replayed over HTTP into `parley ops`.
+
+First flat out until a million runs are stored, then at a steady pace while acknowledgements are timed, then the pages
+and the API are read from the full store.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
-import threading
+import subprocess
+import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from urllib.parse import quote
+from uuid import UUID
 
+import psutil
 import requests
-import uvicorn
-from langsmith import trace, tracing_context
 from rich.progress import Progress
 
-from app.ops.langsmith import langsmith_app
-from app.ops.langsmith.body import expanded
-from app.ops.langsmith.multipart import parse_form, read_form
-from app.ops.settings import OpsSettings
-from app.ops.store import OpsStore
-from app.tracing import Outbox, TracingSettings, build_client
-from app.tracing.spool import Spool, WriteRequest
-from evals.bench.figures import Figure, Target, alternately, median, quantile
+from app.ops.langsmith.multipart import parse_form, read_runs
+from app.ops.langsmith.request import expanded
+from app.tracing.spool import WriteRequest
+from evals.bench.figures import Figure, Target, quantile
+from evals.bench.recorded import Variations, record
 from evals.setup import free_port
 
-STAGES = ("admit", "input_rails", "assign", "recall", "plan", "retrieve", "quote", "generate", "cite", "record")
-RUNS_PER_TURN = len(STAGES) + 3
-PASSAGE = "Holidays that are not taken by the end of March expire, unless illness prevented them. " * 8
-Record = tuple[str, str]
+TURNS = 40
+"""That are recorded; a request then holds what the SDK gathers in half a second of a busy server."""
+PACE = 3000
+"""Runs a second of the steady load."""
+PACED_S = 20.0
+READS = 20
+"""Of each page."""
+RAW_REQUESTS = 200
+Row = tuple[str, str]
 """A run's id and all of it as JSON."""
 
 
-def measure(folder: Path, progress: Progress, *, turns: int = 500, repetitions: int = 3) -> list[Figure]:
-    """Replay the same requests into a fresh store and into one table of a bare SQLite file, in turns."""
-    recorded = _record(folder, turns)
-    records = [_records(request) for request in recorded]
-    runs = turns * RUNS_PER_TURN
-    seconds: dict[str, list[float]] = {"parley": [], "raw": []}
-    answers: dict[str, list[float]] = {"parley": [], "raw": []}
-    for turn, side in progress.track(alternately(list(seconds), repetitions), description="ops store"):
-        file = folder / f"{side}-{turn}.db"
-        took = _replay(file, recorded) if side == "parley" else _insert(file, records)
-        seconds[side].append(sum(took))
-        answers[side] += [each * 1000 for each in took]
-    rate = {side: runs / median(each) for side, each in seconds.items()}
-    p99 = {side: quantile(each, 0.99) for side, each in answers.items()}
-    what = f"{runs:,} runs in {len(recorded)} requests of the SDK"
-    against = "SQLite, one table, committed per request"
-    return [
-        Figure(f"intake, {what}", "runs/s", rate["parley"], rate["raw"], against, Target("parley", "≥", 3000)),
-        Figure(
-            "p99 until a request is acknowledged", "ms", p99["parley"], p99["raw"], against, Target("parley", "≤", 50)
-        ),
+def measure(folder: Path, progress: Progress, *, runs: int = 1_000_000) -> list[Figure]:
+    """Fill a store with so many runs, and read from it."""
+    recorded = record(folder, TURNS)
+    load = map(_Batch.of, Variations(recorded))
+    raw = _insert(folder / "raw.db", [_rows(batch.request) for batch in islice(load, RAW_REQUESTS)])
+    with _ops_layer(folder) as ops:
+        task = progress.add_task(f"storing {runs:,} runs", total=runs)
+        rate = _flat_out(ops, load, runs, lambda count: progress.advance(task, count))
+        acknowledged_ms = _paced(ops, load)
+        pages = {what: _p95_ms(read) for what, read in _reads(ops).items()}
+        figures = [
+            Figure(
+                f"intake until {runs:,} runs are stored",
+                "runs/s",
+                rate,
+                raw,
+                "SQLite, one table, committed per request",
+                Target("parley", "≥", 3000),
+            ),
+            Figure(
+                f"p99 until a request is acknowledged, at {PACE:,} runs/s",
+                "ms",
+                quantile(acknowledged_ms, 0.99),
+                target=Target("parley", "≤", 50),
+            ),
+            Figure("memory, at most", "MiB", ops.peak_bytes / 2**20, target=Target("parley", "≤", 300)),
+        ]
+    return figures + [
+        Figure(f"p95 of {what}, {runs:,} runs", "ms", took, target=Target("parley", "≤", 200))
+        for what, took in pages.items()
     ]
 
 
-def _record(folder: Path, turns: int) -> list[WriteRequest]:
-    """What the SDK sends for so many turns, caught in an outbox whose sink is down."""
-    outbox = Outbox.open(TracingSettings(), folder / "outbox", f"http://127.0.0.1:{free_port()}")
-    client = build_client(TracingSettings(), outbox)
-    with tracing_context(enabled=True, client=client, project_name="bench"):
-        for _ in range(turns):
-            _trace_turn()
-    client.flush()
-    outbox.close()
-    spool = Spool(folder / "outbox" / "embedded", max_bytes=1)
-    return [spool.load(file) for file in spool.waiting()]
+@dataclass(frozen=True)
+class _Batch:
+    """A request, how many runs it begins, and one of them."""
+
+    request: WriteRequest
+    runs: int
+    last: UUID
+
+    @classmethod
+    def of(cls, request: WriteRequest) -> _Batch:
+        ids = re.findall(rb'name="post\.([0-9a-f-]{36})"', _plain(request))
+        return cls(request, len(ids), UUID(ids[-1].decode()) if ids else UUID(int=0))
 
 
-def _trace_turn() -> None:
-    """A trace of the shape and size of a real turn's."""
-    with trace("turn", metadata={"variant": "a", "user_hash": "u"}) as root:
-        with trace("graph"):
-            for stage in STAGES:
-                with trace(stage, inputs={"question": "How many days may I carry over?"}) as run:
-                    run.end(outputs={"route": "documents"})
-            with trace("search", run_type="retriever") as search:
-                search.end(
-                    outputs={"documents": [{"page_content": PASSAGE, "metadata": {"page": n}} for n in range(8)]}
-                )
-        root.end(outputs={"answer": PASSAGE})
+@dataclass
+class _Ops:
+    """The ops layer in a process of its own."""
+
+    url: str
+    session: requests.Session
+    process: psutil.Process
+    peak_bytes: int = 0
+
+    def send(self, request: WriteRequest) -> float:
+        """Deliver one request; gives back the milliseconds until it was acknowledged."""
+        began = time.perf_counter()
+        answer = self.session.request(
+            request.method, self.url + request.path, data=request.body, headers=request.headers
+        )
+        took_ms = (time.perf_counter() - began) * 1000
+        answer.raise_for_status()
+        self.peak_bytes = max(self.peak_bytes, self.process.memory_info().rss)
+        return took_ms
+
+    def get(self, path: str) -> None:
+        """Read a page."""
+        self.session.get(self.url + path, headers={"x-api-key": ""}).raise_for_status()
+
+    def post(self, path: str, body: object) -> requests.Response:
+        """Ask the API."""
+        answer = self.session.post(self.url + path, json=body)
+        answer.raise_for_status()
+        return answer
 
 
-def _records(request: WriteRequest) -> list[Record]:
-    """The runs in a recorded request."""
-    chunks = expanded(request.body, request.headers.get("Content-Encoding", ""), 1 << 30)
-    form = read_form(parse_form(request.headers["Content-Type"], chunks))
-    return [(str(run.id), run.model_dump_json()) for run in (*form.posts, *form.patches)]
+@contextmanager
+def _ops_layer(folder: Path) -> Iterator[_Ops]:
+    port = free_port()
+    environment = os.environ | {"PARLEY_DATA_DIR": str(folder / "data"), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "app.cli", "ops", "run", "--port", str(port)]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    try:
+        yield _enter(server, f"http://127.0.0.1:{port}")
+    finally:
+        server.terminate()
+        server.wait(60)
 
 
-def _replay(file: Path, recorded: Sequence[WriteRequest]) -> list[float]:
-    """Seconds that each request took, one after the other over one connection."""
-    took = []
-    with _serving(file) as url, requests.Session() as session:
-        session.trust_env = False
-        for request in recorded:
-            began = time.perf_counter()
-            answer = session.request(request.method, url + request.path, data=request.body, headers=request.headers)
-            took.append(time.perf_counter() - began)
-            answer.raise_for_status()
+def _enter(server: subprocess.Popen[str], url: str) -> _Ops:
+    """Read the key and the sign-in link that the first start prints, and use both."""
+    said = ""
+    assert server.stdout
+    while "signin?token=" not in said and (line := server.stdout.readline()):
+        said += line
+    session = requests.Session()
+    session.trust_env = False
+    for _ in range(200):
+        try:
+            session.get(re.search(r"http\S+signin\?token=\S+", said)[0])  # type: ignore[index]
+            break
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    session.headers["x-api-key"] = re.search(r"LANGSMITH_API_KEY=(\S+)", said)[1]  # type: ignore[index]
+    return _Ops(url, session, psutil.Process(server.pid))
+
+
+def _flat_out(ops: _Ops, load: Iterator[_Batch], runs: int, on_sent: Callable[[int], None]) -> float:
+    """Runs a second, from the first byte sent to the last run stored."""
+    sent, last = 0, UUID(int=0)
+    began = time.perf_counter()
+    for batch in _ahead(load):
+        ops.send(batch.request)
+        on_sent(batch.runs)
+        sent += batch.runs
+        last = batch.last if batch.runs else last
+        if sent >= runs:
+            break
+    while not ops.post("/runs/query", {"id": [str(last)]}).json()["runs"]:
+        time.sleep(0.05)
+    return sent / (time.perf_counter() - began)
+
+
+def _paced(ops: _Ops, load: Iterator[_Batch]) -> list[float]:
+    """Milliseconds until each request was acknowledged; a late one delays the next, as with a client that waits."""
+    took, sent = [], 0
+    began = time.perf_counter()
+    for batch in _ahead(load):
+        wait_s = began + sent / PACE - time.perf_counter()
+        if wait_s > 0:
+            time.sleep(wait_s)
+        took.append(ops.send(batch.request))
+        sent += batch.runs
+        if sent > PACE * PACED_S:
+            return took
     return took
 
 
-def _insert(file: Path, records: Sequence[Sequence[Record]]) -> list[float]:
+def _ahead(load: Iterator[_Batch]) -> Iterator[_Batch]:
+    """The load, prepared in a thread while an earlier request is under way."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = [pool.submit(next, load) for _ in range(4)]
+        while True:
+            yield waiting.pop(0).result()
+            waiting.append(pool.submit(next, load))
+
+
+def _reads(ops: _Ops) -> dict[str, Callable[[], object]]:
+    """What is read from the full store."""
+    bench = ops.session.get(f"{ops.url}/sessions", params={"name": "bench"}).json()[0]["id"]
+    root = ops.post("/runs/query", {"session": [bench], "is_root": True, "limit": 1}).json()["runs"][0]
+    roots = {"session": [bench], "is_root": True}
+    arm = 'and(eq(metadata_key, "variant"), eq(metadata_value, "arma"))'
+    pages = {
+        "the overview": "/ops",
+        "the turn list": "/ops/turns",
+        "turns of one arm": "/ops/turns?experiment=bench&variant=arma",
+        "turns that failed": "/ops/turns?status=failed",
+        "turns with a rare word": "/ops/turns?q=parking",
+        "turns with a frequent word": "/ops/turns?q=holiday",
+        "a trace": f"/ops/turns/{root['id']}",
+        "a thread": f"/ops/threads/{quote(root['thread_id'])}",
+        "the threads": "/ops/threads",
+        "an experiment": "/ops/experiments/bench",
+    }
+    queries: dict[str, tuple[str, object]] = {
+        "API: newest runs": ("/runs/query", {"session": [bench]}),
+        "API: roots of one arm": ("/runs/query", roots | {"filter": arm}),
+        "API: slow runs, of which there are none": ("/runs/query", {"session": [bench], "filter": "gt(latency, 3600)"}),
+        "API: words": ("/runs/query", roots | {"query": "travel"}),
+        "API: stats of all roots": ("/runs/stats", roots),
+        "API: stats by arm": ("/runs/stats", roots | {"group_by": {"attribute": "metadata", "path": "variant"}}),
+    }
+    return {what: lambda path=path: ops.get(path) for what, path in pages.items()} | {  # type: ignore[misc]
+        what: lambda asked=asked: ops.post(*asked)  # type: ignore[misc]
+        for what, asked in queries.items()
+    }
+
+
+def _p95_ms(read: Callable[[], object]) -> float:
     took = []
+    for _ in range(READS):
+        began = time.perf_counter()
+        read()
+        took.append((time.perf_counter() - began) * 1000)
+    return quantile(took, 0.95)
+
+
+def _plain(request: WriteRequest) -> bytes:
+    return expanded(request.body, request.headers.get("Content-Encoding", ""), 1 << 30)
+
+
+def _rows(request: WriteRequest) -> list[Row]:
+    """The runs in a request."""
+    form = read_runs(parse_form(request.headers["Content-Type"], _plain(request)), lambda content: "")
+    return [(str(run["id"]), repr(run)) for run in (*form.posts, *form.patches)]
+
+
+def _insert(file: Path, requests_: Sequence[Sequence[Row]]) -> float:
+    """Runs a second into one table of a bare SQLite file."""
     db = sqlite3.connect(file, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("CREATE TABLE runs (id TEXT PRIMARY KEY, body TEXT NOT NULL)")
-    for batch in records:
-        began = time.perf_counter()
+    began = time.perf_counter()
+    for rows in requests_:
         db.execute("BEGIN")
-        db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?)", batch)
+        db.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?)", rows)
         db.execute("COMMIT")
-        took.append(time.perf_counter() - began)
+    took_s = time.perf_counter() - began
+    count = db.execute("SELECT count(*) FROM runs").fetchone()[0]
     db.close()
-    return took
-
-
-@contextmanager
-def _serving(file: Path) -> Iterator[str]:
-    """The LangSmith API over a fresh store, on a loopback port."""
-    store = OpsStore.open(file)
-    app = langsmith_app(store, lambda request: None, OpsSettings())
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
-        store.close()
+    return float(count / took_s)
