@@ -41,9 +41,9 @@ dataset_tags = Table(
 examples = Table(
     "examples",
     metadata,
-    Column("id", Uuid, primary_key=True),
+    Column("num", Serial, primary_key=True),  # in order of arrival
+    Column("id", Uuid, nullable=False, unique=True),
     Column("dataset_id", Uuid, ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("created_at", Moment, nullable=False),
 )
 
 example_versions = Table(
@@ -54,6 +54,7 @@ example_versions = Table(
     Column("dataset_id", Uuid, ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False),
     Column("as_of", Moment, nullable=False),
     Column("until", Moment),
+    Column("created_at", Moment, nullable=False),  # of the example; the same in all its versions
     Column("inputs", Json, nullable=False),
     Column("outputs", Json),
     Column("metadata", Json, nullable=False),

@@ -31,6 +31,7 @@ projects = Table(
     Column("end_time", Moment),
     Column("extra", Json, nullable=False),
     Column("reference_dataset_id", Uuid, index=True),
+    Column("expected", Json),  # of an experiment: its runs, and the keys of its evaluators
     Column("keep_days", Integer),  # how long its traces are kept; null follows the setting
 )
 
@@ -191,7 +192,7 @@ Index("turns_by_user", turns.c.user_hash, turns.c.started)
 QUESTION_START = 100
 question_start = func.substr(turns.c.question, literal_column("1"), literal_column(str(QUESTION_START)))
 Index("turns_by_question", question_start, turns.c.started)
-# Lists and sums read one of these alone, for a turn's row is wide. PostgreSQL keeps long texts apart and bounds an entry.
+# Lists and sums read one of these alone: a turn's row is wide. PostgreSQL keeps long texts apart, and bounds an entry.
 _FACTS = "name outcome model thumb cost_usd total_s first_token_s sentences unsupported"
 _MORE_FACTS = f"{_FACTS} experiment variant user_hash prompt_version corpus_release"
 Index("turn_facts", turns.c.started, *(turns.c[name] for name in _MORE_FACTS.split())).ddl_if(dialect="sqlite")

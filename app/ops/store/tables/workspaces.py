@@ -12,6 +12,7 @@ workspaces = Table(
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("created_at", Moment, nullable=False),
+    info={"private": True},
 )
 
 api_keys = Table(
