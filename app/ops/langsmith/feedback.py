@@ -10,16 +10,24 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.ops.langsmith.request import Store, read_json
 from app.ops.langsmith.wire import feedback_v1
+from app.ops.store import Feedback, OpsStore
+from app.ops.store.feedback_configs import FeedbackConfig
 from app.ops.store.models import FeedbackChange, FeedbackFields
 
 router = APIRouter()
 
 
+class ConfiguredFeedback(FeedbackFields):
+    """A judgement, and what scores its key may have should nobody have said so yet."""
+
+    feedback_config: FeedbackConfig | None = None
+
+
 @router.post("/feedback")
 async def create_feedback(request: Request, store: Store) -> dict[str, Any]:
     """Judge a run, which need not have arrived, or a project."""
-    fields = await read_json(request, FeedbackFields)
-    return feedback_v1(await run_in_threadpool(store.feedback.add, fields))
+    fields = await read_json(request, ConfiguredFeedback)
+    return feedback_v1(await run_in_threadpool(_add, store, fields))
 
 
 @router.get("/feedback")
@@ -64,3 +72,10 @@ def delete_feedback(feedback_id: UUID, store: Store) -> dict[str, str]:
     """Take a judgement back."""
     store.feedback.delete(feedback_id)
     return {"message": "deleted"}
+
+
+def _add(store: OpsStore, fields: ConfiguredFeedback) -> Feedback:
+    if fields.feedback_config is not None:
+        store.feedback_configs.ensure(fields.key, fields.feedback_config)
+    store.feedback_configs.check(fields.key, fields.score)
+    return store.feedback.add(fields)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from app.ops.langsmith.errors import BadRequest, TooLarge, Unprocessable
 from app.ops.langsmith.request import explain
-from app.ops.store.models import Attachment, Document, FeedbackFields, Ingest, RunFields
+from app.ops.store.models import Attachment, CleanText, Document, FeedbackFields, Ingest, RunFields, SentRun
 
 MAX_PARTS = 50_000
 _OBJECTS = frozenset({"inputs", "outputs", "extra", "serialized"})
@@ -23,8 +23,8 @@ _SPLIT_FIELDS = (*sorted(_OBJECTS), "events", "error")
 _BOUNDARY = re.compile(r'multipart/form-data\s*;.*\bboundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
 _NAME = re.compile(rb'content-disposition:[^\r\n]*?\bname="((?:[^"\r\n])*)"', re.IGNORECASE)
 _TYPE = re.compile(rb"content-type:\s*([^\s;,\r\n]+)", re.IGNORECASE)
-_RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)
-_CLEAN_ERROR: TypeAdapter[str | None] = TypeAdapter(RunFields.__annotations__["error"])
+_RUN: TypeAdapter[SentRun] = TypeAdapter(SentRun)
+_CLEAN_ERROR: TypeAdapter[str | None] = TypeAdapter(CleanText | None)
 
 Store = Callable[[bytes], str]
 """Keeps a file and gives back its digest."""
@@ -34,8 +34,14 @@ class Part(NamedTuple):
     """One part of a form."""
 
     name: str
-    media_type: str
+    head: bytes
     content: bytes
+
+    @property
+    def media_type(self) -> str:
+        """Its Content-Type without parameters, or nothing."""
+        found = _TYPE.search(self.head)
+        return found[1].decode("latin-1").lower() if found else ""
 
 
 def parse_form(content_type: str, body: bytes) -> list[Part]:
@@ -61,10 +67,7 @@ def _part(section: bytes) -> Part:
     name = _NAME.search(head)
     if not head.startswith(b"\r\n") or not blank or name is None:
         raise BadRequest("A part of the form has no name, or no line between its headers and its content.")
-    media_type = _TYPE.search(head)
-    return Part(
-        name[1].decode("utf-8", "replace"), media_type[1].decode("latin-1").lower() if media_type else "", content
-    )
+    return Part(name[1].decode("utf-8", "replace"), head, content)
 
 
 def read_runs(parts: Iterable[Part], store_file: Store) -> Ingest:
@@ -96,7 +99,7 @@ class _RunForm:
 
     def _add_run(self, part: Part, kind: str, run_id: str) -> None:
         try:
-            fields = _RUN.validate_json(part.content)
+            fields = cast(RunFields, _RUN.validate_json(part.content))
         except ValidationError as error:
             raise Unprocessable(f"The part {part.name!r}: {explain(error)}") from error
         if str(fields["id"]) != run_id.lower():

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
-from app.ops.langsmith.request import Store, read_json
+from app.ops.langsmith.request import API_CALLER, Store, read_json
 from app.ops.store import NotFound, OpsStore
 from app.ops.store.prompt_models import (
     Commit,
@@ -27,8 +27,6 @@ from app.ops.store.prompt_models import (
     TagName,
 )
 
-API_CALLER = "api"
-"""Who moved a tag, where only the workspace's key says it."""
 router = APIRouter()
 
 
@@ -197,7 +195,12 @@ def read_commit(
     commit = store.prompts.commits.get(repo, reference)
     store.prompts.count(repo, view=is_view)
     prompt, model = _split(commit.manifest)
-    answer = {"commit_hash": commit.hash, "description": commit.description, "examples": [], "is_draft": False}
+    answer: dict[str, Any] = {
+        "commit_hash": commit.hash,
+        "description": commit.description,
+        "examples": [],
+        "is_draft": False,
+    }
     if include_model or "model" in include.split(","):
         return answer | {"manifest": commit.manifest} | _model(model)
     return answer | {"manifest": prompt}

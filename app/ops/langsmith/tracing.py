@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -12,20 +12,24 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from app.ops.langsmith.errors import Unprocessable
 from app.ops.langsmith.multipart import parse_form, read_runs
 from app.ops.langsmith.request import Store, expanded, explain, limits, read_body, read_json
-from app.ops.store.models import Ingest, RunFields
+from app.ops.store.models import Ingest, RunFields, SentRun
 
 router = APIRouter()
 
 _TAKEN = {"message": "stored"}
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
-_RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)
+_RUN: TypeAdapter[SentRun] = TypeAdapter(SentRun)
 
 
 class Batch(BaseModel):
     """The body of `/runs/batch`."""
 
-    post: Annotated[list[RunFields], Field(max_length=20_000)] = []
-    patch: Annotated[list[RunFields], Field(max_length=20_000)] = []
+    post: Annotated[list[SentRun], Field(max_length=20_000)] = []
+    patch: Annotated[list[SentRun], Field(max_length=20_000)] = []
+
+    def as_ingest(self) -> Ingest:
+        """The same to the store."""
+        return Ingest(posts=cast(list[RunFields], self.post), patches=cast(list[RunFields], self.patch))
 
 
 @router.post("/runs/multipart", status_code=202)
@@ -47,7 +51,7 @@ async def ingest_form(request: Request, store: Store) -> dict[str, str]:
 async def ingest_batch(request: Request, store: Store) -> dict[str, str]:
     """Runs as one JSON object."""
     batch = await read_json(request, Batch)
-    await run_in_threadpool(store.ingest, Ingest(posts=batch.post, patches=batch.patch))
+    await run_in_threadpool(store.ingest, batch.as_ingest())
     return _TAKEN
 
 
@@ -70,6 +74,6 @@ async def update_run(run_id: UUID, request: Request, store: Store) -> dict[str, 
 async def _read_run(request: Request, **known: Any) -> RunFields:
     body = await read_body(request)
     try:
-        return _RUN.validate_python(_OBJECT.validate_json(body) | known)
+        return cast(RunFields, _RUN.validate_python(_OBJECT.validate_json(body) | known))
     except ValidationError as error:
         raise Unprocessable(explain(error)) from error

@@ -25,8 +25,14 @@ _SAMPLE = 20
 _RUNS = select(runs.c.id, runs.c.trace_id, runs.c.project_id).where(runs.c.id.in_(bindparam("ids", expanding=True)))
 _UNPLACED = (
     select(feedback.c.run_id)
+    .join(runs, runs.c.id == feedback.c.run_id)
     .where(feedback.c.run_id.in_(bindparam("ids", expanding=True)))
-    .where(or_(feedback.c.project_id.is_(None), feedback.c.trace_id.is_(None)))
+    .where(
+        or_(
+            feedback.c.project_id.is_distinct_from(runs.c.project_id),
+            feedback.c.trace_id.is_distinct_from(runs.c.trace_id),
+        )
+    )
     .distinct()
 )
 _PLACE = (
@@ -69,6 +75,7 @@ class Judgements:
         sources: Collection[str] | None = None,
         project_ids: Collection[UUID] | None = None,
         comparative_experiment_id: UUID | None = None,
+        pairwise: bool | None = None,
         limit: int | None = None,
         offset: int = 0,
     ) -> list[Feedback]:
@@ -80,6 +87,8 @@ class Judgements:
                 wanted = wanted.where(feedback.c[name].in_(values))
         if comparative_experiment_id is not None:
             wanted = wanted.where(feedback.c.comparative_experiment_id == comparative_experiment_id)
+        if pairwise is not None:
+            wanted = wanted.where(feedback.c.comparative_experiment_id.is_not(None) == pairwise)
         with self._database.read() as db:
             return [feedback_of(row) for row in db.execute(wanted)]
 
@@ -103,7 +112,7 @@ class Judgements:
         """Judgements of each run that has any, summed up by key."""
         by_run: dict[UUID, list[Feedback]] = defaultdict(list)
         for some in chunks(run_ids):
-            for one in self.find(run_ids=some):
+            for one in self.find(run_ids=some, pairwise=False):
                 by_run[one.run_id or one.id].append(one)
         return {run_id: stats_by_key(judgements) for run_id, judgements in by_run.items()}
 
@@ -126,7 +135,7 @@ def put_feedback(db: Connection, batch: Sequence[FeedbackFields], now: datetime)
 
 
 def settle_feedback(db: Connection, run_ids: Sequence[UUID]) -> None:
-    """Place the judgements that came before these runs."""
+    """Place the judgements that came before these runs, or before it was known where the runs belong."""
     waiting = [run_id for some in chunks(run_ids) for run_id in db.scalars(_UNPLACED, {"ids": some})]
     if waiting:
         placed = [row for some in chunks(waiting) for row in db.execute(_RUNS, {"ids": some})]

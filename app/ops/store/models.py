@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Required, get_args
+from typing import Annotated, Any, Literal, NamedTuple, Required, get_args
 from uuid import UUID, uuid4
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator, model_validator
@@ -37,14 +38,17 @@ def _finite(number: float | None) -> float | None:
 
 _STEP = r"\d{8}T\d{6,18}Z[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _DOTTED_ORDER = rf"^{_STEP}(\.{_STEP})*$"
+_AGENT = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_ENVIRONMENTS = ("local", "development", "staging", "production")
+_ADDRESS = rf"^lrn:agents/{_AGENT}/environments/({'|'.join(_ENVIRONMENTS)})$"
 
 Moment = Annotated[datetime, AfterValidator(_as_utc)]
 """A point in time in UTC; one that is sent without a zone counts as UTC."""
+KeepDays = Annotated[int | None, Field(ge=0, le=36_500)]
 Name = Annotated[str, AfterValidator(lambda text: text.replace("\x00", "\ufffd")), Field(min_length=1, max_length=1000)]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A JSON object or list, as it was sent and as it reads."""
 
     text: str
@@ -80,6 +84,18 @@ def _objects(value: Any) -> Document | None:
     return Document.of(value)
 
 
+def is_agent_project(name: str) -> bool:
+    """Whether a project of that name is one that an address names."""
+    agent, _, environment = name.partition("/")
+    return re.fullmatch(_AGENT, agent) is not None and environment in _ENVIRONMENTS
+
+
+def agent_project(address: str) -> str:
+    """The name of the project that holds the traces of an agent in an environment."""
+    _, agent, _, environment = address.split("/")
+    return f"{agent}/{environment}"
+
+
 def _without_nul(text: str) -> str:
     return text.replace("\x00", "\ufffd")
 
@@ -100,7 +116,7 @@ class Attachment(BaseModel):
     digest: str = ""
 
 
-class RunFields(TypedDict, total=False):
+class SentRun(TypedDict, total=False):
     """What a client says about one run, whole (a post) or in part (a patch). Unknown fields are left out."""
 
     __pydantic_config__ = ConfigDict(extra="ignore")  # type: ignore[misc]
@@ -111,6 +127,8 @@ class RunFields(TypedDict, total=False):
     dotted_order: Annotated[str | None, Field(max_length=20_000, pattern=_DOTTED_ORDER)]
     session_id: UUID | None
     session_name: Annotated[CleanText | None, Field(max_length=1000)]
+    address: Annotated[str | None, Field(pattern=_ADDRESS)]
+    """The environment of an agent whose project it belongs to, where it names no other."""
     name: Annotated[CleanText | None, Field(max_length=1000)]
     run_type: RunType | None
     start_time: Moment | None
@@ -123,6 +141,11 @@ class RunFields(TypedDict, total=False):
     serialized: ObjectDocument
     tags: list[CleanText] | None
     reference_example_id: UUID | None
+
+
+class RunFields(SentRun, total=False):
+    """The same, with the files that came with it. Their bytes are stored already: no client may name a stored file."""
+
     attachments: dict[CleanText, Attachment] | None
 
 
@@ -138,7 +161,7 @@ class FeedbackFields(BaseModel):
     key: Name
     score: Annotated[float | None, AfterValidator(_finite)] = None
     value: float | str | dict[str, Any] | list[Any] | bool | None = None
-    comment: str | None = None
+    comment: CleanText | None = None
     correction: dict[str, Any] | str | None = None
     feedback_source: dict[str, Any] | None = None
     feedback_group_id: UUID | None = None
@@ -162,7 +185,7 @@ class FeedbackChange(BaseModel):
 
     score: Annotated[float | None, AfterValidator(_finite)] = None
     value: float | str | dict[str, Any] | list[Any] | bool | None = None
-    comment: str | None = None
+    comment: CleanText | None = None
     correction: dict[str, Any] | str | None = None
 
 
@@ -255,6 +278,15 @@ def ancestors(dotted_order: str) -> list[UUID]:
     return [UUID(step.rpartition("Z")[2]) for step in dotted_order.split(".")[:-1]]
 
 
+class Expected(BaseModel):
+    """What an experiment will consist of when it is done."""
+
+    model_config = ConfigDict(frozen=True)
+
+    runs: int
+    evaluator_keys: list[str] = Field(default_factory=list)
+
+
 class Project(BaseModel):
     """A named place for traces; the LangSmith API calls it a session."""
 
@@ -267,6 +299,9 @@ class Project(BaseModel):
     end_time: AwareDatetime | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
     reference_dataset_id: UUID | None = None
+    keep_days: int | None = None
+    """How long its traces are kept; 0 is for ever, None is as the settings say."""
+    expected: Expected | None = None
 
 
 class ProjectFields(BaseModel):
@@ -276,11 +311,21 @@ class ProjectFields(BaseModel):
 
     id: UUID | None = None
     name: Name | None = None
-    description: str | None = None
+    description: CleanText | None = None
     start_time: Moment | None = None
     end_time: Moment | None = None
     extra: dict[str, Any] | None = None
     reference_dataset_id: UUID | None = None
+    keep_days: KeepDays = None
+    num_examples: Annotated[int | None, Field(ge=0, le=2**31)] = None
+    num_repetitions: Annotated[int | None, Field(ge=0, le=2**31)] = None
+    evaluator_keys: Annotated[list[CleanText] | None, Field(max_length=1000)] = None
+
+    def expected(self) -> Expected | None:
+        """What the experiment will consist of, if they say."""
+        if not self.num_examples:
+            return None
+        return Expected(runs=self.num_examples * (self.num_repetitions or 1), evaluator_keys=self.evaluator_keys or [])
 
 
 class Feedback(BaseModel):
@@ -326,6 +371,12 @@ class RunQuery(BaseModel):
     """Runs that started then or later."""
     started_until: Moment | None = None
     """Runs that started then or earlier."""
+    started_before: Moment | None = None
+    """Runs that started earlier than that."""
+    feedback_since: Moment | None = None
+    """Of feedback, filters see only that which was given or changed then or later."""
+    feedback_before: Moment | None = None
+    """The same, earlier than that."""
     reference_example_ids: list[UUID] | None = None
     filter: str | None = None
     """A LangSmith filter expression on the run itself, such as `and(eq(run_type, "llm"), gt(latency, 2))`."""
