@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from app.ops.experiments.settings import Experiment
 from app.ops.experiments.statistics import chi_square_p
-from app.ops.experiments.summary import Summary, summarise
-from app.ops.turns import Turn, TurnFilter, read_turns
+from app.ops.experiments.summary import Summary, measure, no_turns
+from app.ops.store.tables import turns
+from app.ops.turns import TurnFilter, plain_conditions
+
+MAX_ARMS = 50
+"""Of an experiment, so many arms that were recorded are shown."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +44,21 @@ class ExperimentReport:
     last: datetime | None
 
 
-def report(db: sqlite3.Connection, name: str, experiment: Experiment | None) -> ExperimentReport:
+def report(db: Connection, name: str, experiment: Experiment | None) -> ExperimentReport:
     """The numbers of the experiment called `name`, from all turns that name an arm."""
-    turns = [turn for turn in read_turns(db, TurnFilter(experiment=name), sort="oldest") if turn.variant]
-    by_arm: dict[str, list[Turn]] = {arm.name: [] for arm in experiment.arms} if experiment else {}
-    arms_of_user: dict[str, set[str]] = defaultdict(set)
-    for turn in turns:
-        by_arm.setdefault(str(turn.variant), []).append(turn)
-        if turn.user_hash:
-            arms_of_user[turn.user_hash].add(str(turn.variant))
-    arms = tuple(ArmReport(arm, share(experiment, arm), summarise(members)) for arm, members in by_arm.items())
+    members = [*plain_conditions(TurnFilter(experiment=name)), turns.c.variant.is_not(None)]
+    measured = measure(db, turns.c.variant, members)
+    configured = [arm.name for arm in experiment.arms] if experiment else []
+    names = list(dict.fromkeys([*configured, *_in_order(measured.groups)]))[: max(MAX_ARMS, len(configured))]
+    arms = tuple(ArmReport(arm, share(experiment, arm), measured.groups.get(arm) or no_turns()) for arm in names)
     return ExperimentReport(
         name=name,
         experiment=experiment,
         arms=arms,
         split_p=_split_p(arms),
-        crossed_users=sum(len(seen) > 1 for seen in arms_of_user.values()),
-        first=turns[0].started if turns else None,
-        last=turns[-1].started if turns else None,
+        crossed_users=measured.crossed_users,
+        first=min((arm.first for arm in measured.groups.values() if arm.first), default=None),
+        last=max((arm.last for arm in measured.groups.values() if arm.last), default=None),
     )
 
 
@@ -71,3 +72,8 @@ def _split_p(arms: Sequence[ArmReport]) -> float | None:
     """Only configured arms can be checked: nothing says how many users the others should have had."""
     pairs = [(arm.summary.users, arm.share) for arm in arms if arm.share is not None]
     return chi_square_p([users for users, _ in pairs], [due for _, due in pairs]) if pairs else None
+
+
+def _in_order(arms: Mapping[str, Summary]) -> list[str]:
+    """The arms in the order in which they first answered."""
+    return sorted(arms, key=lambda arm: (arms[arm].first, arm))

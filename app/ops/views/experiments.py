@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
+from sqlalchemy import func, select
 
 from app.ops.experiments.report import report
 from app.ops.experiments.settings import Arm, Experiment
 from app.ops.experiments.verdict import broken_split, findings
+from app.ops.store.tables import turns
 from app.ops.turns import ROOT_NAME
 from app.ops.views.addresses import BASE
 from app.ops.views.render import not_found, page
 from app.ops.views.state import OpsState
+
+MAX_LISTED = 200
 
 
 @dataclass(frozen=True)
@@ -60,15 +65,15 @@ def build_experiments(state: OpsState) -> APIRouter:
 def listed(state: OpsState) -> list[Listed]:
     """Configured experiments in their order, then those that only traces remember."""
     with state.store.read() as db:
-        seen = {row["name"]: row for row in db.execute(_SEEN, [ROOT_NAME])}
+        seen = {row.experiment: row for row in db.execute(_recorded())}
     names = [*state.experiments, *(name for name in seen if name not in state.experiments)]
     return [
         Listed(
             name=name,
             experiment=state.experiments.get(name),
-            turns=seen[name]["turns"] if name in seen else 0,
-            users=seen[name]["users"] if name in seen else 0,
-            last=datetime.fromisoformat(seen[name]["last"]) if name in seen else None,
+            turns=seen[name].turns if name in seen else 0,
+            users=seen[name].users if name in seen else 0,
+            last=seen[name].last if name in seen else None,
         )
         for name in names
     ]
@@ -80,11 +85,10 @@ def _own_settings(arm: Arm) -> list[str]:
     return [f"{key.replace('_', ' ')}: {value}" for key, value in own.items()]
 
 
-_SEEN = """
-    SELECT CAST(json_extract(extra, '$.metadata.experiment') AS TEXT) AS name, COUNT(*) AS turns,
-        COUNT(DISTINCT json_extract(extra, '$.metadata.user_hash')) AS users, MAX(start_time) AS last
-    FROM runs
-    WHERE parent_run_id IS NULL AND name = ? AND json_extract(extra, '$.metadata.experiment') IS NOT NULL
-        AND json_extract(extra, '$.metadata.variant') IS NOT NULL
-    GROUP BY 1 ORDER BY last DESC LIMIT 200
-"""
+def _recorded() -> Any:
+    """What turns say of experiments, the latest first."""
+    last = func.max(turns.c.started).label("last")
+    users = func.count(turns.c.user_hash.distinct()).label("users")
+    wanted = select(turns.c.experiment, func.count().label("turns"), users, last)
+    named = (turns.c.name == ROOT_NAME, turns.c.experiment.is_not(None), turns.c.variant.is_not(None))
+    return wanted.where(*named).group_by(turns.c.experiment).order_by(last.desc()).limit(MAX_LISTED)

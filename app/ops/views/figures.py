@@ -35,3 +35,21 @@ def span(start_s: float, length_s: float, total_s: float) -> Bar:
     scale = WIDTH / total_s if total_s > 0 else 0.0
     width = min(max(length_s * scale, 4.0), WIDTH)
     return Bar(round(min(max(start_s * scale, 0.0), WIDTH - width), 2), 0.0, round(width, 2), 10.0)
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point in picture units."""
+
+    x: float
+    y: float
+
+
+def dots(values: Sequence[float], low: float, high: float, height: float) -> list[Dot]:
+    """Values from left to right, between `low` at the bottom and `high` at the top."""
+    step, scale = WIDTH / len(values), (high - low) or 1
+    inside = height * 0.86
+    return [
+        Dot(round(step * (number + 0.5), 2), round(height * 0.93 - inside * (value - low) / scale, 2))
+        for number, value in enumerate(values)
+    ]

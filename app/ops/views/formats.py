@@ -46,6 +46,21 @@ def many(number: int, noun: str) -> str:
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
+def number(value: float | None) -> str:
+    """A score: at most three decimals, and none that say nothing."""
+    if value is None:
+        return NONE
+    return f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) < 1e6 else f"{value:.3g}"
+
+
+def signed(value: float | None) -> str:
+    """A difference: `+0.12`, `−0.3`, `0`."""
+    if value is None:
+        return NONE
+    text = number(abs(value))
+    return text if text == "0" else f"{'+' if value > 0 else '−'}{text}"
+
+
 def percent(share: float | None) -> str:
     """A share of one as per cent; one decimal below ten."""
     if share is None:

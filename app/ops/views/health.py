@@ -9,10 +9,12 @@ from typing import Literal
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
+from sqlalchemy import select, text
 from starlette.concurrency import run_in_threadpool
 
 from app.ops.store import OpsStore
-from app.ops.turns import TurnFilter, read_turns
+from app.ops.store.tables import turns
+from app.ops.turns import listed_kind
 from app.ops.views.addresses import BASE
 from app.ops.views.render import page
 from app.ops.views.state import Check, OpsState
@@ -97,8 +99,17 @@ def _outbox_check(state: OpsState) -> list[Check]:
 def _recent(store: OpsStore, now: datetime) -> tuple[list[str], datetime | None, int]:
     """How the newest turns ended, when the last one began, and the size of the store in bytes."""
     with store.read() as db:
-        day = TurnFilter(since=now - timedelta(days=1))
-        outcomes = [turn.outcome for turn in read_turns(db, day, limit=RECENT_TURNS)]
-        last_turn = next((turn.started for turn in read_turns(db, TurnFilter(), limit=1)), None)
-        (store_bytes,) = db.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
-    return outcomes, last_turn, store_bytes
+        newest = select(turns.c.outcome, turns.c.started).where(listed_kind(db))
+        rows = db.execute(newest.order_by(turns.c.started.desc()).limit(RECENT_TURNS)).all()
+        store_bytes = db.scalar(text(_SIZE[db.dialect.name])) or 0
+    outcomes = [row.outcome for row in rows if row.started >= now - timedelta(days=1)]
+    return outcomes, rows[0].started if rows else None, store_bytes
+
+
+_SIZE = {
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+    "postgresql": (
+        "SELECT sum(pg_total_relation_size(oid)) FROM pg_class"
+        " WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+    ),
+}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
+from sqlalchemy import BigInteger, ColumnElement, Connection, case, func, or_, select, type_coerce
 from starlette.concurrency import run_in_threadpool
 
-from app.ops.experiments.summary import Summary, summarise
+from app.ops.experiments.summary import Summary, measure, no_turns
 from app.ops.store import OpsStore
-from app.ops.turns import Turn, TurnFilter, read_turns
+from app.ops.store.tables import turns
+from app.ops.store.tables.base import microseconds
+from app.ops.turns import Turn, listed_kind, turns_numbered
 from app.ops.views.addresses import BASE
 from app.ops.views.health import health_of
 from app.ops.views.render import page
@@ -23,6 +25,8 @@ DAYS = 14
 ATTENTION = 6
 ENOUGH = 20
 """Records on each side from which a change is worth showing."""
+MAX_NEWS = 20
+"""New values of one kind that are looked for."""
 _DAY = timedelta(days=1)
 _WATCHED = {"model": "model", "prompt_version": "prompt", "corpus_release": "corpus release", "variant": "variant"}
 """Metadata whose new values are news, and what they are called."""
@@ -64,40 +68,49 @@ def overview(store: OpsStore, now: datetime) -> Overview:
     """The last 24 hours against the 24 before, and two weeks of use."""
     since = now - _DAY
     with store.read() as db:
-        turns = list(read_turns(db, TurnFilter(since=now - DAYS * _DAY)))
-        bad = [
-            turn
-            for wanted in (TurnFilter(since=since, thumbs="down"), TurnFilter(since=since, status="failed"))
-            for turn in read_turns(db, wanted, limit=ATTENTION, texts=True)
-        ]
-    today = [turn for turn in turns if turn.started >= since]
-    unique = {turn.id: turn for turn in bad}.values()
-    return Overview(
-        today=summarise(today),
-        yesterday=summarise([turn for turn in turns if since - _DAY <= turn.started < since]),
-        days=_days(turns, now),
-        news=_news(today, [turn for turn in turns if turn.started < since]),
-        attention=sorted(unique, key=lambda turn: turn.started, reverse=True)[:ATTENTION],
-        since=since,
-    )
+        kind = listed_kind(db)
+        of_day = case((turns.c.started >= since, "today"), else_="yesterday")
+        both = measure(db, of_day, [kind, turns.c.started >= since - _DAY]).groups
+        return Overview(
+            today=both.get("today") or no_turns(),
+            yesterday=both.get("yesterday") or no_turns(),
+            days=_days(db, kind, now),
+            news=_news(db, kind, since),
+            attention=_attention(db, kind, since),
+            since=since,
+        )
 
 
-def _days(turns: Sequence[Turn], now: datetime) -> list[tuple[date, int]]:
-    counts = Counter(turn.started.astimezone(UTC).date() for turn in turns)
+def _days(db: Connection, kind: ColumnElement[bool], now: datetime) -> list[tuple[date, int]]:
     today = now.astimezone(UTC).date()
-    return [(day, counts[day]) for day in (today - _DAY * back for back in reversed(range(DAYS)))]
+    first = today - _DAY * (DAYS - 1)
+    start = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    number = (type_coerce(turns.c.started, BigInteger) - microseconds(start)) // (_DAY // timedelta(microseconds=1))
+    counted = select(number.label("day"), func.count().label("n")).where(kind, turns.c.started >= start)
+    counts = {row.day: row.n for row in db.execute(counted.group_by("day"))}
+    return [(first + _DAY * day, counts.get(day, 0)) for day in range(DAYS)]
 
 
-def _news(today: Sequence[Turn], before: Sequence[Turn]) -> list[tuple[str, str]]:
+def _news(db: Connection, kind: ColumnElement[bool], since: datetime) -> list[tuple[str, str]]:
     """Nothing is news on the first day, when everything is."""
-    if not before:
+    before = select(turns.c.num).where(kind, turns.c.started < since, turns.c.started >= since - DAYS * _DAY)
+    if db.scalar(before.limit(1)) is None:
         return []
     return [
-        (kind, value)
-        for field, kind in _WATCHED.items()
-        for value in sorted(_values(today, field) - _values(before, field))
+        (called, value)
+        for name, called in _WATCHED.items()
+        for value in _values(db, kind, name, since)
+        if db.scalar(before.where(turns.c[name] == value).limit(1)) is None
     ]
 
 
-def _values(turns: Sequence[Turn], field: str) -> set[str]:
-    return {value for turn in turns if (value := getattr(turn, field))}
+def _values(db: Connection, kind: ColumnElement[bool], name: str, since: datetime) -> Sequence[str]:
+    column = turns.c[name]
+    today = select(column).where(kind, turns.c.started >= since, column.is_not(None))
+    return db.scalars(today.distinct().order_by(column).limit(MAX_NEWS)).all()
+
+
+def _attention(db: Connection, kind: ColumnElement[bool], since: datetime) -> list[Turn]:
+    bad = or_(turns.c.thumb <= 0, turns.c.outcome == "failed")
+    newest = select(turns.c.num).where(kind, turns.c.started >= since, bad).order_by(turns.c.started.desc())
+    return turns_numbered(db, db.scalars(newest.limit(ATTENTION)).all())

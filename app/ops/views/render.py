@@ -9,13 +9,13 @@ from typing import Any
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app.ops.views import figures, formats
-from app.ops.views.addresses import BASE, experiment_url, turn_url, turns_url
+from app.ops.views import addresses, figures, formats
+from app.ops.views.addresses import BASE, diff_url, experiment_url, step_url, thread_url, turn_url, turns_url
 
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
@@ -34,11 +34,31 @@ def _environment() -> Environment:
     )
     env.filters |= {name: getattr(formats, name) for name in _FILTERS}
     env.globals |= {"base": BASE, "bars": figures.bars, "turn_url": turn_url, "turns_url": turns_url}
-    env.globals |= {"experiment_url": experiment_url}
+    env.globals |= {
+        "experiment_url": experiment_url,
+        "step_url": step_url,
+        "thread_url": thread_url,
+        "diff_url": diff_url,
+    }
+    env.globals |= {name: getattr(addresses, name) for name in _DATA_ADDRESSES}
     return env
 
 
-_FILTERS = ("duration", "usd", "count", "many", "percent", "size", "clock_time", "ago", "excerpt", "pretty")
+_FILTERS = (
+    "duration",
+    "usd",
+    "count",
+    "many",
+    "percent",
+    "size",
+    "clock_time",
+    "ago",
+    "excerpt",
+    "pretty",
+    "number",
+    "signed",
+)
+_DATA_ADDRESSES = ("datasets_url", "dataset_url", "example_url", "results_url", "prompt_url", "queue_url")
 _TEMPLATES = _environment()
 
 

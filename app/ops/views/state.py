@@ -6,8 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from fastapi import Request
+
 from app.ops.experiments.settings import Experiment
 from app.ops.store import OpsStore
+
+NOBODY = "somebody"
+"""Who acts where nobody signs in."""
 
 
 @dataclass(frozen=True)
@@ -31,3 +36,5 @@ class OpsState:
     """The present moment, with a time zone."""
     outbox_depth: Callable[[], int] | None = None
     """How many records wait on disk to be sent to the store; None where the caller cannot tell."""
+    who: Callable[[Request], str] = lambda request: NOBODY
+    """The name of whoever sent the request, for histories and reviews."""

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
+from sqlalchemy import Connection, select
 
-from app.ops.store import Feedback, Run
-from app.ops.turns import Turn, TurnFilter, read_turns
+from app.ops.store import Feedback, NotFound, OpsStore, Project, Run
+from app.ops.store.tables import examples, turns
+from app.ops.turns import Turn, TurnFilter, find_turns, turn_with_id, turns_numbered
 from app.ops.views import recorded
 from app.ops.views.addresses import BASE, turn_url
-from app.ops.views.figures import WIDTH, Bar, span
+from app.ops.views.messages import Message, answered, asked
 from app.ops.views.render import not_found, page
+from app.ops.views.shared import shared_link
 from app.ops.views.state import OpsState
+from app.ops.views.steps import Step, Tree, errors_of, read_tree, unfold
+from app.ops.views.turns import uuid_or_none
 
-MAX_STEPS = 500
-MAX_DEPTH = 12
-NEIGHBOURS = 30
+MAX_RETRIEVERS = 20
+MAX_JUDGED = 1000
+NEIGHBOURS = 15
 TWINS = 5
-
-
-@dataclass(frozen=True)
-class Step:
-    """One run of the trace, placed in the waterfall."""
-
-    run: Run
-    depth: int
-    start_s: float
-    """From the start of the trace."""
-    bar: Bar
-    first_token_x: float | None
-    """Where in the picture the first token came."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +36,13 @@ class Trace:
     """The first run that is known, where the root itself has not arrived."""
     turn: Turn | None
     """None where the root itself has not arrived."""
-    steps: list[Step]
-    more_steps: int
+    project: Project | None
+    tree: Tree
+    errors: list[tuple[Step, str]]
+    """The steps that failed, each with its message."""
+    asked: list[Message]
+    """What went in and out, where it is a conversation and no chat turn."""
+    replied: list[Message]
     answer: list[tuple[str, int | None]]
     """In pieces: text, and the number where the text is the mark of a citation."""
     citations: list[recorded.Citation]
@@ -57,9 +52,17 @@ class Trace:
     """In their order, with seconds."""
     feedback: list[Feedback]
     thread: list[Turn]
-    """The turns of its conversation, oldest first, itself included."""
+    """The turns of its conversation around it, oldest first, itself included."""
+    dataset_id: UUID | None
+    """Of the example that the trace answers, where it is one of an experiment on a dataset."""
     twins: list[Turn]
     """The same question at other times, or answered by another arm."""
+
+    @property
+    def before(self) -> Turn | None:
+        """The turn before it in its conversation."""
+        earlier = [one for one in self.thread if self.turn and one.started < self.turn.started]
+        return earlier[-1] if earlier else None
 
 
 def build_trace(state: OpsState) -> APIRouter:
@@ -67,80 +70,88 @@ def build_trace(state: OpsState) -> APIRouter:
     router = APIRouter(prefix=BASE)
 
     @router.get("/turns/{run_id}", response_model=None)
-    def trace(run_id: str) -> Response:
-        wanted = _uuid(run_id)
-        found = read_trace(state, wanted) if wanted else None
+    def trace(run_id: str, request: Request) -> Response:
+        wanted = uuid_or_none(run_id)
+        found = read_trace(state.store, wanted) if wanted else None
         if found:
-            return page("trace.html", {"trace": found, "now": state.clock()})
-        child = state.store.run(wanted) if wanted else None
-        if child:
-            return RedirectResponse(f"{turn_url(child.trace_id)}#run-{child.id}", status_code=303)
+            token = state.store.shares.tokens([found.id]).get(found.id)
+            share = shared_link(request, token, "r")
+            return page("trace.html", {"trace": found, "now": state.clock(), "trace_id": found.id, "share": share})
+        children = state.store.runs.many([wanted]) if wanted else []
+        if children:
+            return RedirectResponse(f"{turn_url(children[0].trace_id)}#run-{wanted}", status_code=303)
         return not_found("turn with this id")
 
     return router
 
 
-def read_trace(state: OpsState, trace_id: UUID) -> Trace | None:
+def read_trace(store: OpsStore, trace_id: UUID) -> Trace | None:
     """The trace, or None where nothing of it is known."""
-    runs = state.store.trace(trace_id)
-    if not runs:
-        return None
-    root = next((run for run in runs if run.id == trace_id), runs[0])
-    turn, thread, twins = _turns(state, trace_id)
+    with store.read() as db:
+        tree = read_tree(db, trace_id)
+        if tree is None:
+            return None
+        turn = turn_with_id(db, trace_id)
+        errors = errors_of(db, tree.failed())
+        thread = _around(db, turn) if turn else []
+        twins = _twins(db, turn) if turn else []
+    unfold(tree.tops)
+    root = store.runs.get(trace_id if trace_id in tree.steps else next(iter(tree.steps)))
     cited = recorded.citations(root)
+    is_chat = bool(turn and turn.question and (turn.answer or not root.outputs))
     return Trace(
         id=trace_id,
         root=root,
         turn=turn,
-        steps=_steps(runs[:MAX_STEPS]),
-        more_steps=max(0, len(runs) - MAX_STEPS),
+        project=_project(store, root),
+        tree=tree,
+        errors=errors,
+        asked=[] if is_chat else asked(root.inputs),
+        replied=[] if is_chat else answered(root.outputs),
         answer=recorded.pieces((turn and turn.answer) or "", cited),
         citations=cited,
-        evidence=recorded.evidence(runs, cited),
+        evidence=recorded.evidence(_retrievers(store, tree), cited),
         verdicts=recorded.verdicts(root),
         stages=recorded.stages(root),
-        feedback=state.store.feedback(run_ids=[run.id for run in runs], limit=100),
+        feedback=store.feedback.find(run_ids=list(tree.steps)[:MAX_JUDGED], limit=100),
         thread=thread,
+        dataset_id=_dataset_id(store, root),
         twins=twins,
     )
 
 
-def _turns(state: OpsState, trace_id: UUID) -> tuple[Turn | None, list[Turn], list[Turn]]:
-    """The turn itself, its conversation, and other turns with the same question."""
-    with state.store.read() as db:
-        itself = TurnFilter(run=str(trace_id), everything=True)
-        turn = next(read_turns(db, itself, texts=True), None)
-        if turn is None:
-            return None, [], []
-        thread = TurnFilter(thread=turn.thread_id)
-        twins = TurnFilter(question=turn.question)
-        talk = read_turns(db, thread, sort="oldest", limit=NEIGHBOURS, texts=True) if turn.thread_id else ()
-        same = read_turns(db, twins, limit=TWINS + 1) if turn.question else ()
-        return turn, list(talk), [twin for twin in same if twin.id != turn.id][:TWINS]
+def _retrievers(store: OpsStore, tree: Tree) -> list[Run]:
+    found = [step.id for step in tree.steps.values() if step.run_type == "retriever"]
+    return store.runs.many(found[:MAX_RETRIEVERS])
 
 
-def _steps(runs: Sequence[Run]) -> list[Step]:
-    start = min(run.start_time for run in runs)
-    total_s = max(((run.end_time or run.start_time) - start).total_seconds() for run in runs)
-    depths: dict[UUID | None, int] = {}
-    steps = []
-    for run in runs:
-        depths[run.id] = depths.get(run.parent_run_id, -1) + 1
-        start_s = (run.start_time - start).total_seconds()
-        bar = span(start_s, ((run.end_time or run.start_time) - run.start_time).total_seconds(), total_s)
-        steps.append(Step(run, min(depths[run.id], MAX_DEPTH), start_s, bar, _first_token_x(run, start, total_s)))
-    return steps
-
-
-def _first_token_x(run: Run, start: datetime, total_s: float) -> float | None:
-    if run.first_token_time is None or not total_s:
-        return None
-    x = (run.first_token_time - start).total_seconds() / total_s * WIDTH
-    return round(x, 2) if 0 <= x <= WIDTH else None
-
-
-def _uuid(text: str) -> UUID | None:
+def _project(store: OpsStore, root: Run) -> Project | None:
     try:
-        return UUID(text)
-    except ValueError:
+        return store.projects.get(root.project_id)
+    except NotFound:
         return None
+
+
+def _dataset_id(store: OpsStore, root: Run) -> UUID | None:
+    if root.reference_example_id is None:
+        return None
+    with store.read() as db:
+        return db.scalar(select(examples.c.dataset_id).where(examples.c.id == root.reference_example_id).limit(1))
+
+
+def _around(db: Connection, turn: Turn) -> list[Turn]:
+    """The turns before and after it in its conversation, itself among them."""
+    if turn.thread_id is None:
+        return []
+    talk = select(turns.c.num).where(turns.c.thread_id == turn.thread_id)
+    before = talk.where(turns.c.started <= turn.started).order_by(turns.c.started.desc()).limit(NEIGHBOURS)
+    after = talk.where(turns.c.started > turn.started).order_by(turns.c.started).limit(NEIGHBOURS)
+    return turns_numbered(db, [*reversed(db.scalars(before).all()), *db.scalars(after).all()])
+
+
+def _twins(db: Connection, turn: Turn) -> list[Turn]:
+    """Other turns with the same question."""
+    if not turn.question:
+        return []
+    same = find_turns(db, TurnFilter(question=turn.question, everything=True), limit=TWINS + 1)
+    return [twin for twin in same if twin.id != turn.id][:TWINS]
