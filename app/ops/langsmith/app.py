@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.ops.langsmith import (
+    attachments,
+    dashboard,
+    dataset_files,
+    datasets,
+    evaluators,
+    example_forms,
+    examples,
+    experiments,
     feedback,
+    feedback_configs,
+    feedback_tokens,
     info,
+    otlp,
+    prices,
     prompt_directories,
     prompt_webhooks,
     prompts,
+    queue_items,
+    queue_runs,
+    queues,
+    rules,
     runs,
+    runs_v2,
     sessions,
+    sessions_v2,
+    shared_datasets,
+    shared_runs,
+    sharing,
+    spend,
+    threads,
     tracing,
+    workspace,
 )
 from app.ops.langsmith.errors import NotServed, answer_errors
 from app.ops.settings import OpsSettings
@@ -23,23 +47,55 @@ from app.ops.store import OpsStore
 
 Authorize = Callable[[Request], Awaitable[OpsStore]]
 """The store of the workspace that the request's key opens; raises `fastapi.HTTPException` where it opens none."""
+Workspaces = Callable[[], Iterable[OpsStore]]
+"""All stores: what they share, and the files that they signed links to, is read without a key."""
 
-_OPEN = (info.router,)
+_OPEN = (
+    info.router,
+    workspace.open_router,
+    attachments.router,
+    shared_datasets.router,
+    shared_runs.router,
+    feedback_tokens.public_router,
+)
 """Answered without a key."""
 _GUARDED = (
     info.workspace_router,
+    workspace.router,
     tracing.router,
+    otlp.router,
+    threads.router,  # before those of /runs/{id}
+    rules.router,
     runs.router,
+    runs_v2.router,
+    sharing.router,
     sessions.router,
+    sessions_v2.router,
+    dashboard.router,
+    feedback_configs.router,
+    feedback_tokens.router,  # before those of /feedback/{id}
     feedback.router,
+    datasets.router,
+    dataset_files.router,
+    examples.router,
+    example_forms.router,
+    experiments.router,
+    prices.router,
     prompts.router,
     prompt_directories.router,
     prompt_webhooks.router,
+    queues.router,
+    queue_runs.router,
+    queue_items.router,
+    spend.router,
+    evaluators.router,
 )
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def langsmith_app(authorize: Authorize, settings: OpsSettings | None = None) -> FastAPI:
+def langsmith_app(
+    authorize: Authorize, settings: OpsSettings | None = None, *, workspaces: Workspaces = tuple
+) -> FastAPI:
     """An ASGI application that an unmodified `langsmith` client can use."""
 
     async def enter(request: Request) -> None:
@@ -47,6 +103,7 @@ def langsmith_app(authorize: Authorize, settings: OpsSettings | None = None) -> 
 
     app = FastAPI(title="Parley's LangSmith API", docs_url=None, redoc_url=None)
     app.state.settings = settings or OpsSettings()
+    app.state.workspaces = workspaces
     for router in _OPEN:
         app.include_router(router)
     for router in (*_GUARDED, _everything_else()):

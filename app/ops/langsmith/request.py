@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from gzip import GzipFile
+from io import BytesIO
 from typing import Annotated, Any, TypeVar
 
 import zstandard
@@ -17,7 +20,16 @@ _CHUNK_BYTES = 1 << 20
 _PATIENCE = 5
 """How many times the limit is still read, so that the sender hears why instead of a broken connection."""
 
+API_CALLER = "api"
+"""Who acts, where only the workspace's key says it."""
+
+_READERS: dict[str, Callable[[bytes], Any]] = {
+    "zstd": lambda body: zstandard.ZstdDecompressor().stream_reader(body),
+    "gzip": lambda body: GzipFile(fileobj=BytesIO(body)),
+}
+
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
@@ -35,6 +47,12 @@ def limits(request: Request) -> OpsSettings:
     """The settings of this API."""
     settings: OpsSettings = request.app.state.settings
     return settings
+
+
+def workspaces(request: Request) -> Iterable[OpsStore]:
+    """All stores, for what is read without a key: things that are shared, and files by signed links."""
+    stores: Iterable[OpsStore] = request.app.state.workspaces()
+    return stores
 
 
 async def read_body(request: Request) -> bytes:
@@ -56,11 +74,11 @@ def expanded(body: bytes, encoding: str, limit_bytes: int) -> bytes:
     """The body, decompressed. Raises TooLarge, BadRequest, UnsupportedEncoding."""
     if encoding in ("", "identity"):
         return body
-    if encoding != "zstd":
-        raise UnsupportedEncoding(f"Content-Encoding {encoding!r} is not understood; send zstd, or none.")
+    if encoding not in _READERS:
+        raise UnsupportedEncoding(f"Content-Encoding {encoding!r} is not understood; send zstd, gzip, or none.")
     pieces, size_bytes = [], 0
-    with zstandard.ZstdDecompressor().stream_reader(body) as reader:
-        for piece in _pieces(reader):
+    with _READERS[encoding](body) as reader:
+        for piece in _pieces(reader, encoding):
             size_bytes += len(piece)
             if size_bytes > limit_bytes:
                 raise TooLarge(f"The request is larger than {limit_bytes} bytes when decompressed.")
@@ -68,12 +86,12 @@ def expanded(body: bytes, encoding: str, limit_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
-def _pieces(reader: zstandard.ZstdDecompressionReader) -> Iterator[bytes]:
+def _pieces(reader: Any, encoding: str) -> Iterator[bytes]:
     try:
         while piece := reader.read(_CHUNK_BYTES):
             yield piece
-    except zstandard.ZstdError as error:
-        raise BadRequest("The request says that it is zstd, but cannot be decompressed.") from error
+    except (zstandard.ZstdError, zlib.error, OSError, EOFError) as error:
+        raise BadRequest(f"The request says that it is {encoding}, but cannot be decompressed.") from error
 
 
 async def read_json(request: Request, model: type[M], **known: Any) -> M:
@@ -84,6 +102,15 @@ async def read_json(request: Request, model: type[M], **known: Any) -> M:
     body = await read_body(request)
     try:
         return model.model_validate(_OBJECT.validate_json(body) | known)
+    except ValidationError as error:
+        raise Unprocessable(explain(error)) from error
+
+
+async def read_value(request: Request, adapter: TypeAdapter[T]) -> T:
+    """The JSON in the body, of whatever shape `adapter` takes. Raises TooLarge, Unprocessable."""
+    body = await read_body(request)
+    try:
+        return adapter.validate_json(body)
     except ValidationError as error:
         raise Unprocessable(explain(error)) from error
 

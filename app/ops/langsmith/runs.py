@@ -1,40 +1,35 @@
-"""Routes that give runs back, in the API's first and second version."""
+"""Routes that give runs back, in the API's first version."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.ops.langsmith.errors import NotServed
+from app.ops.langsmith.errors import Unprocessable
 from app.ops.langsmith.request import Store, read_json
-from app.ops.langsmith.wire import app_path, run_stats, run_v1, run_v2
-from app.ops.store import NotFound, OpsStore, Run, RunQuery
-from app.ops.store.models import FeedbackStats, GroupBy, Moment, RunType
+from app.ops.langsmith.run_wire import beside, messages, run_v1
+from app.ops.langsmith.wire import run_stats
+from app.ops.store import NotFound, OpsStore, RunQuery
+from app.ops.store.models import CleanText, GroupBy, Moment, RunType
+from app.ops.store.tables.base import json_text
 
 router = APIRouter()
 
-_V1_PAGE = 100
-_V2_WINDOW = timedelta(days=1)
-_V2_EXTRAS = {"ai_search", "sem_filter", "reference_dataset_id", "min_feedback_modified_at", "max_feedback_modified_at"}
-
-
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
+PAGE = 100
+Ids = Annotated[list[UUID], Field(max_length=1000)]
 
 
 class QueryV1(BaseModel):
-    """The body of `/runs/query`; unknown fields are left out."""
+    """The body of `/runs/query`; unknown fields, and those that choose how LangSmith finds runs, are left out."""
 
     model_config = ConfigDict(extra="ignore")
 
-    session: list[UUID] | None = None
-    id: list[UUID] | None = None
+    session: Ids | None = None
+    id: Ids | None = None
     trace: UUID | None = None
     parent_run: UUID | None = None
     run_type: RunType | None = None
@@ -43,15 +38,18 @@ class QueryV1(BaseModel):
     error: bool | None = None
     start_time: Moment | None = None
     end_time: Moment | None = None
-    reference_example: list[UUID] | None = None
+    reference_example: Ids | None = None
     filter: str | None = None
+    search_filter: str | None = None
     trace_filter: str | None = None
     tree_filter: str | None = None
     query: str | None = Field(default=None, max_length=1000)
     order: Literal["asc", "desc"] = "desc"
-    limit: int = Field(default=_V1_PAGE, ge=1)
+    limit: int = Field(default=PAGE, ge=1)
     cursor: str | None = None
     select: list[str] | None = None
+    skip_pagination: bool = False
+    """Whether the cursor of the next page is not needed."""
 
     def to_store(self) -> RunQuery:
         """The same question to the store. Pages are never longer than 100."""
@@ -66,69 +64,47 @@ class QueryV1(BaseModel):
             started_from=self.start_time,
             started_until=self.end_time,
             reference_example_ids=self.reference_example,
-            filter=self.filter,
+            filter=both(self.filter, self.search_filter),
             trace_filter=self.trace_filter,
             tree_filter=self.tree_filter,
             search=self.query,
             newest_first=self.order == "desc",
-            limit=min(self.limit, _V1_PAGE),
+            limit=min(self.limit, PAGE),
             cursor=self.cursor,
         )
 
 
 class StatsV1(QueryV1):
-    """The body of `/runs/stats`."""
+    """The body of `/runs/stats`; `select` names sums here."""
 
     group_by: GroupBy | None = None
 
 
-class QueryV2(BaseModel):
-    """The body of `/v2/runs/query`; without `min_start_time` it asks for the last day."""
+class Deletion(BaseModel):
+    """The body of `/runs/delete`: which traces of a project to delete."""
 
-    model_config = ConfigDict(extra="allow")
+    session_id: UUID
+    trace_ids: Ids | None = None
+    metadata: dict[CleanText, list[CleanText]] | None = Field(default=None, max_length=100)
 
-    project_ids: list[UUID] = Field(min_length=1)
-    ids: list[UUID] | None = None
-    trace_id: UUID | None = None
-    run_type: Annotated[RunType | None, BeforeValidator(_lower)] = None
-    is_root: bool | None = None
-    has_error: bool | None = None
-    filter: str | None = None
-    trace_filter: str | None = None
-    tree_filter: str | None = None
-    reference_examples: list[UUID] | None = None
-    min_start_time: Moment | None = None
-    max_start_time: Moment | None = None
-    include_subtree_usage: bool = False
-    selects: list[str] = []
-    cursor: str | None = None
-    page_size: int = Field(default=100, ge=1, le=1000)
-
-    def to_store(self, now: datetime) -> RunQuery:
-        """The same question to the store."""
-        return RunQuery(
-            project_ids=self.project_ids,
-            ids=self.ids,
-            trace_id=self.trace_id,
-            run_type=self.run_type,
-            is_root=self.is_root,
-            has_error=self.has_error,
-            started_from=self.min_start_time or now - _V2_WINDOW,
-            started_until=self.max_start_time,
-            reference_example_ids=self.reference_examples,
-            filter=self.filter,
-            trace_filter=self.trace_filter,
-            tree_filter=self.tree_filter,
-            limit=self.page_size,
-            cursor=self.cursor,
+    def to_store(self) -> RunQuery:
+        """The runs whose traces are meant. Raises Unprocessable if that would be all."""
+        if self.trace_ids is not None and not self.metadata:
+            return RunQuery(project_ids=[self.session_id], filter=_one_of("trace_id", self.trace_ids))
+        if not self.metadata or self.trace_ids is not None:
+            raise Unprocessable("Send either trace_ids or metadata, to say which traces to delete.")
+        pairs = (
+            f"and(eq(metadata_key, {json_text(key)}), {_one_of('metadata_value', values)})"
+            for key, values in self.metadata.items()
         )
+        return RunQuery(project_ids=[self.session_id], filter=f"and({', '.join(pairs)})")
 
 
 @router.post("/runs/query")
 async def query_runs(request: Request, store: Store) -> dict[str, Any]:
     """A page of runs."""
     body = await read_json(request, QueryV1)
-    return await run_in_threadpool(_page_v1, store, body)
+    return await run_in_threadpool(page_v1, request, store, body, body.to_store())
 
 
 @router.post("/runs/stats")
@@ -136,70 +112,59 @@ async def sum_up_runs(request: Request, store: Store) -> Any:
     """Runs summed up, whole or by group."""
     body = await read_json(request, StatsV1)
     if body.group_by is None:
-        return run_stats(await run_in_threadpool(store.runs.stats, body.to_store()))
+        return _selected(body, run_stats(await run_in_threadpool(store.runs.stats, body.to_store())))
     groups = await run_in_threadpool(store.runs.grouped_stats, body.to_store(), body.group_by)
-    return {group: run_stats(stats) for group, stats in groups.items()}
+    return {group: _selected(body, run_stats(stats)) for group, stats in groups.items()}
+
+
+@router.post("/runs/delete", status_code=202)
+async def delete_runs(request: Request, store: Store) -> dict[str, str]:
+    """Delete traces, whole."""
+    body = await read_json(request, Deletion)
+    await run_in_threadpool(store.runs.delete_matching, body.to_store())
+    return {"message": "deleted"}
 
 
 @router.get("/runs/{run_id}")
-def read_run(run_id: UUID, store: Store) -> dict[str, Any]:
+def read_run(
+    request: Request,
+    run_id: UUID,
+    store: Store,
+    session_id: UUID | None = None,
+    exclude_serialized: bool = False,
+    include_messages: bool = False,
+) -> dict[str, Any]:
     """One run."""
     run = store.runs.get(run_id)
-    return run_v1(store, run, _feedback_stats(store, [run]).get(run.id, {}))
-
-
-@router.post("/v2/runs/query")
-async def query_runs_v2(request: Request, store: Store) -> dict[str, Any]:
-    """A page of runs, as the second version of the API asks for it."""
-    if "text/event-stream" in request.headers.get("accept", ""):
-        raise NotServed("Streamed run queries are not served here; ask for application/json.")
-    body = await read_json(request, QueryV2)
-    if extras := _V2_EXTRAS & (body.model_extra or {}).keys():
-        raise NotServed(f"Querying runs by {', '.join(sorted(extras))} is not served here.")
-    return await run_in_threadpool(_page_v2, store, body)
-
-
-@router.get("/v2/runs/{run_id}")
-def read_run_v2(
-    run_id: UUID, store: Store, project_id: UUID, selects: Annotated[list[str] | None, Query()] = None
-) -> dict[str, Any]:
-    """One run, as the second version of the API asks for it."""
-    run = _in_project(store, run_id, project_id)
-    return run_v2(store, run, _feedback_stats(store, [run]).get(run.id, {}), selects or [])
-
-
-@router.get("/v2/runs/{run_id}/url")
-def run_url(run_id: UUID, store: Store, project_id: UUID, request: Request) -> dict[str, str]:
-    """Where a person can look at the run."""
-    host = f"{request.url.scheme}://{request.url.netloc}"
-    return {"url": host + app_path(store, _in_project(store, run_id, project_id))}
-
-
-def _in_project(store: OpsStore, run_id: UUID, project_id: UUID) -> Run:
-    run = store.runs.get(run_id)
-    if run.project_id != project_id:
+    if session_id not in (None, run.project_id):
         raise NotFound(f"There is no run {run_id} in this project.")
-    return run
+    fields = run_v1(store, run, beside(request, store, [run]))
+    if include_messages:
+        fields["messages"] = messages(run)
+    return fields | ({"serialized": None, "manifest": None} if exclude_serialized else {})
 
 
-def _page_v1(store: OpsStore, body: QueryV1) -> dict[str, Any]:
-    page = store.runs.query(body.to_store())
-    stats = _feedback_stats(store, page.runs)
+def page_v1(request: Request, store: OpsStore, body: QueryV1, wanted: RunQuery) -> dict[str, Any]:
+    """A page of the runs that `wanted` asks for, with the fields that `body` selects."""
+    page = store.runs.query(wanted)
+    known = beside(request, store, page.runs, body.select)
     return {
-        "runs": [run_v1(store, run, stats.get(run.id, {}), body.select) for run in page.runs],
-        "cursors": {"next": page.next_cursor, "prev": None},
+        "runs": [run_v1(store, run, known, body.select) for run in page.runs],
+        "cursors": {"next": None if body.skip_pagination else page.next_cursor, "prev": None},
+        "search_cursors": None,
+        "parsed_query": None,
     }
 
 
-def _page_v2(store: OpsStore, body: QueryV2) -> dict[str, Any]:
-    page = store.runs.query(body.to_store(datetime.now(UTC)))
-    stats = _feedback_stats(store, page.runs)
-    items = [
-        run_v2(store, run, stats.get(run.id, {}), body.selects, subtree_usage=body.include_subtree_usage)
-        for run in page.runs
-    ]
-    return {"items": items, "next_cursor": page.next_cursor}
+def both(*filters: str | None) -> str | None:
+    """One filter that says what each of these says."""
+    given = [one for one in filters if one]
+    return f"and({', '.join(given)})" if len(given) > 1 else next(iter(given), None)
 
 
-def _feedback_stats(store: OpsStore, runs: Sequence[Run]) -> dict[UUID, dict[str, FeedbackStats]]:
-    return store.feedback.stats_by_run([run.id for run in runs])
+def _selected(body: StatsV1, stats: dict[str, Any]) -> dict[str, Any]:
+    return stats if body.select is None else {name: stats[name] for name in stats if name in body.select}
+
+
+def _one_of(field: str, values: list[Any]) -> str:
+    return f"in({field}, {json_text([str(value) for value in values])})"

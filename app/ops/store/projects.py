@@ -16,6 +16,8 @@ from app.ops.store.models import DEFAULT_PROJECT, Project, ProjectFields
 from app.ops.store.removal import remove_project
 from app.ops.store.tables import projects
 
+_CHANGEABLE = {"name", "description", "end_time", "extra", "keep_days"}
+
 
 class Projects:
     """Get, make, change, delete. The default project always exists: clients learn about the workspace from it."""
@@ -24,7 +26,7 @@ class Projects:
         self._database = database
         self._clock = clock
         self._seen: set[UUID] = set()
-        with database.apply() as db:
+        with database.write() as db:
             project_named(db, DEFAULT_PROJECT, clock())
 
     def get(self, project_id: UUID) -> Project:
@@ -73,6 +75,12 @@ class Projects:
         with self._database.write() as db:
             return _change(db, project_id, fields)
 
+    def keep(self, name: str, days: int | None) -> None:
+        """Keep a project's traces so many days; 0 is for ever, None is as the settings say. Raises NotFound."""
+        with self._database.write() as db:
+            if not db.execute(update(projects).where(projects.c.name == name).values(keep_days=days)).rowcount:
+                raise NotFound(f"There is no project {name!r}.")
+
     def delete(self, project_id: UUID) -> None:
         """Delete a project with its runs and their feedback. Raises NotFound."""
         with self._database.write() as db:
@@ -111,6 +119,8 @@ def _insert(db: Connection, fields: ProjectFields, now: datetime) -> UUID:
             end_time=fields.end_time,
             extra=fields.extra or {},
             reference_dataset_id=fields.reference_dataset_id,
+            keep_days=fields.keep_days,
+            expected=fields.expected(),
         )
     )
     return project_id
@@ -118,7 +128,7 @@ def _insert(db: Connection, fields: ProjectFields, now: datetime) -> UUID:
 
 def _change(db: Connection, project_id: UUID, fields: ProjectFields) -> Project:
     _existing(db, project_id)
-    changes = fields.model_dump(include={"name", "description", "end_time", "extra"}, exclude_none=True)
+    changes = fields.model_dump(include=_CHANGEABLE, exclude_none=True)
     if changes:
         try:
             db.execute(update(projects).where(projects.c.id == project_id).values(changes))

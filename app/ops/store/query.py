@@ -128,11 +128,12 @@ def _in_trace(
     inner = compile_filter(expression, other, db.dialect.name, judged)
     short_cut = _short_cut(db, inner.lookups, other)
     traces = select(other.c.trace_id).where(other.c.is_root if roots_only else true(), inner.condition)
+    within: ColumnElement[bool]
     if short_cut is None:
-        condition = traces.where(other.c.trace_id == found.c.trace_id).correlate(found).exists()
+        within = traces.where(other.c.trace_id == found.c.trace_id).correlate(found).exists()
     else:
-        condition = found.c.trace_id.in_(traces.where(short_cut))
-    return Compiled(condition, asks_feedback=inner.asks_feedback)
+        within = found.c.trace_id.in_(traces.where(short_cut))
+    return Compiled(within, asks_feedback=inner.asks_feedback)
 
 
 def _short_cut(db: Connection, lookups: Sequence[Any], found: FromClause) -> ColumnElement[bool] | None:

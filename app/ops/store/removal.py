@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, or_, select
 from app.ops.store import search
 from app.ops.store.labels import Labels, put_labels
 from app.ops.store.models import Document
-from app.ops.store.tables import feedback, run_bodies, runs, turns
+from app.ops.store.tables import feedback, run_bodies, runs, shares, turns
 from app.ops.store.tables.base import chunks
 
 BATCH = 500
@@ -26,13 +26,14 @@ def remove_project(db: Connection, project_id: UUID) -> None:
 
 
 def remove_runs(db: Connection, nums: Sequence[int]) -> None:
-    """Delete these runs, their texts, their labels and their feedback."""
+    """Delete these runs, their texts, their labels, their feedback and the links that share them."""
     joined = select(runs.c.num, runs.c.id, runs.c.tags, run_bodies.c.extra).join_from(runs, run_bodies)
     rows = db.execute(joined.where(runs.c.num.in_(nums))).all()
     put_labels(db, [], [Labels(row.num, _metadata(row), row.tags) for row in rows])
     search.delete(db, nums)
     ids = [row.id for row in rows]
     db.execute(delete(feedback).where(or_(feedback.c.run_id.in_(ids), feedback.c.trace_id.in_(ids))))
+    db.execute(delete(shares).where(shares.c.trace_id.in_(ids)))
     for table in (turns, run_bodies, runs):
         db.execute(delete(table).where(table.c.num.in_(nums)))
 

@@ -61,7 +61,7 @@ def add(total: Amounts, part: Mapping[str, Any]) -> None:
             total[name] = (total[name] or 0) + part[name]
 
 
-def topmost(users: Sequence[Row[Any]]) -> Iterator[Row[Any]]:
+def topmost(users: Sequence[Any]) -> Iterator[Any]:
     """Those of the runs that none of them lies above: they speak for everything below them."""
     used = {row.id for row in users}
     return (row for row in users if used.isdisjoint(ancestors(row.dotted_order)))

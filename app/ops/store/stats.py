@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from app.ops.store.models import GroupBy, RunQuery, RunStats
 from app.ops.store.query import condition
 from app.ops.store.rollup import AMOUNTS
 from app.ops.store.tables import feedback, run_labels, run_tags, runs, turns
-from app.ops.store.tables.base import moment, usd
+from app.ops.store.tables.base import microseconds, moment, usd
 
 _JUDGEMENT = ("key", "score", "value", "comment", "source_type", "error")
 _AT_ONCE = 20_000
@@ -57,6 +58,20 @@ def by_project(db: Connection, project_ids: Collection[UUID]) -> dict[UUID, RunS
     found = runs.alias("run")
     picked = select().select_from(found).where(found.c.project_id.in_(project_ids), found.c.is_root)
     return _Summing(db, found, picked, group=found.c.project_id).stats(roots_only=True)
+
+
+def over_time(db: Connection, wanted: RunQuery, start: datetime, stride: timedelta) -> dict[datetime, RunStats]:
+    """The runs that match and started from `start` on, by the beginning of the span of time that they started in.
+
+    Raises InvalidQuery.
+    """
+    found = runs.alias("run")
+    within = condition(db, wanted.model_copy(update={"started_from": start}), found)
+    length_us = stride // timedelta(microseconds=1)
+    number = (type_coerce(found.c.start_time, BigInteger) - microseconds(start)) // length_us
+    summing = _Summing(db, found, select().select_from(found).where(within), group=number)
+    summed = summing.stats(roots_only=wanted.is_root is True)
+    return {start + int(place) * stride: summed[place] for place in sorted(summed)}
 
 
 def _labels(db: Connection, group_by: GroupBy, *, roots_only: bool) -> dict[int, list[str]]:
@@ -183,7 +198,8 @@ class _Summing:
     def _feedback(self) -> dict[Any, dict[str, list[Any]]]:
         """The rows of feedback, by group and key, newest first."""
         judgements = self._picked.add_columns(self._runs.num, self._group, *(feedback.c[name] for name in _JUDGEMENT))
-        wanted = judgements.join(feedback, feedback.c.run_id == self._runs.id).order_by(feedback.c.created_at.desc())
+        of_run = (feedback.c.run_id == self._runs.id) & feedback.c.comparative_experiment_id.is_(None)
+        wanted = judgements.join(feedback, of_run).order_by(feedback.c.created_at.desc())
         found: dict[Any, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
         for row in self._db.execute(wanted):
             for group in self._groups_of(row[0], row[1]):

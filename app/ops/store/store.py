@@ -9,17 +9,41 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.ops.store.blobs import Blobs
+from app.ops.store.comparisons import Comparisons
+from app.ops.store.complaints import Complaints
 from app.ops.store.database import Database
+from app.ops.store.datasets import Datasets
+from app.ops.store.evaluators import Evaluators
+from app.ops.store.examples import Examples
+from app.ops.store.experiments import Experiments
 from app.ops.store.feedback import Judgements
+from app.ops.store.feedback_configs import FeedbackConfigs
+from app.ops.store.feedback_tokens import FeedbackTokens
 from app.ops.store.ingest import Ingester
 from app.ops.store.intake import Intake
+from app.ops.store.links import Links
 from app.ops.store.models import Ingest
+from app.ops.store.prices import Prices
 from app.ops.store.projects import Projects
 from app.ops.store.prompts import Prompts
+from app.ops.store.queues import Queues
+from app.ops.store.recosting import Recosting
+from app.ops.store.retention import Retention
+from app.ops.store.rule_actions import RuleActions
+from app.ops.store.rule_feed import RunFeed
+from app.ops.store.rule_worker import RuleWorker
+from app.ops.store.rules import Rules
 from app.ops.store.runs import Runs
+from app.ops.store.saved_filters import SavedFilters
+from app.ops.store.shares import Shares
+from app.ops.store.spans import Spans
+from app.ops.store.tables import counters
+from app.ops.store.threads import Threads
+from app.ops.store.versions import Versions
 
 DEFAULT_WORKSPACE = UUID("7e6a0a7c-0b0f-4b0e-8d3b-3f7f8d0f5a11")
 Clock = Callable[[], datetime]
@@ -53,11 +77,33 @@ class OpsStore:
         self.blobs = Blobs(folder / "blobs")
         self.projects = Projects(database, clock)
         self.runs = Runs(database)
+        self.threads = Threads(database)
+        self.shares = Shares(database, clock)
         self.feedback = Judgements(database, clock)
+        self.complaints = Complaints(database, clock)
+        self.datasets = Datasets(database, clock)
+        self.versions = Versions(database)
+        self.examples = Examples(database, clock)
+        self.experiments = Experiments(database)
+        self.comparisons = Comparisons(database, clock)
+        self.links = Links(database, self.blobs, clock)
+        self.feedback_configs = FeedbackConfigs(database, clock)
+        self.feedback_tokens = FeedbackTokens(database, clock)
+        self.saved_filters = SavedFilters(database, clock)
         self.prompts = Prompts(database, clock)
-        ingester = Ingester(database, lambda usage, *_: usage, clock)
-        self._intake = Intake(folder / "intake.db", ingester.take)
+        self.queues = Queues(database, clock)
+        self.evaluators = Evaluators(database, clock)
+        self.rules = Rules(database, clock, self.runs, self.projects, self.evaluators, self.queues, self.datasets)
+        actions = RuleActions(clock, self.rules, self.evaluators, self.feedback, self.queues, self.examples)
+        self.rule_worker = RuleWorker(RunFeed(database, clock), actions, self.rules, self.runs, self.projects)
+        self.prices = Prices(database, clock)
+        self.recosting = Recosting(database, self.prices)
+        self.retention = Retention(database, self.blobs, clock)
+        ingester = Ingester(database, self.prices.cost, clock)
+        self._intake = Intake(folder / "intake.db", ingester.take, database.sync)
         database.settle = self._intake.settle
+        self.spans = Spans(database, self.ingest)
+        self.rule_worker.start()
 
     @classmethod
     def open(cls, folder: Path, *, workspace: Workspace | None = None, clock: Clock = utc_now) -> OpsStore:
@@ -77,7 +123,25 @@ class OpsStore:
         """A read-only transaction for reports; the whole block sees one moment of the store."""
         return self.database.read()
 
+    def backlog(self) -> int:
+        """How many requests are acknowledged and not yet in the tables."""
+        return self._intake.backlog()
+
+    def runs_received(self) -> int:
+        """How many runs were ever taken in."""
+        with self.database.peek() as db:
+            return (db.scalar(select(counters.c.next).where(counters.c.name == "runs")) or 1) - 1
+
+    def answers(self) -> bool:
+        """Whether the database can be read."""
+        try:
+            return self.runs_received() >= 0
+        except SQLAlchemyError:
+            return False
+
     def close(self) -> None:
         """Finish what is being taken in, and close every file."""
+        self.rule_worker.close()
+        self.recosting.close()
         self._intake.close()
         self.database.close()
