@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,21 +13,13 @@ from sqlalchemy import ColumnElement, Text, and_, exists, false, not_, or_, true
 
 from app.ops.store.dataset_models import SPLIT_KEY
 from app.ops.store.errors import InvalidQuery
-from app.ops.store.filter_syntax import Call, Literal, Name, Node, parse
+from app.ops.store.filter_syntax import COMPARISONS, Call, Literal, Name, Node, parse
 from app.ops.store.labels import label_text
 from app.ops.store.models import Moment
 from app.ops.store.tables import example_labels, example_versions
 from app.ops.store.tables.base import json_text
 
 Condition = ColumnElement[bool]
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "eq": lambda column, value: column == value,
-    "neq": lambda column, value: column.is_distinct_from(value),
-    "gt": lambda column, value: column > value,
-    "gte": lambda column, value: column >= value,
-    "lt": lambda column, value: column < value,
-    "lte": lambda column, value: column <= value,
-}
 _IDS = {"id": example_versions.c.example_id, "source_run_id": example_versions.c.source_run_id}
 _TIMES = {"created_at": example_versions.c.created_at, "modified_at": example_versions.c.as_of}
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
@@ -85,10 +77,10 @@ def _compared(call: Call) -> Condition:
     value = _value(call, 1)
     if call.operator == "in" and isinstance(value, list):
         return column.in_([_read(kind, one, call, example) for one in value])
-    if call.operator not in _COMPARISONS:
-        known = ", ".join([*_COMPARISONS, "in", "has", "exists", "search", "and", "or", "not"])
+    if call.operator not in COMPARISONS:
+        known = ", ".join([*COMPARISONS, "in", "has", "exists", "search", "and", "or", "not"])
         raise InvalidQuery(f"{call.operator}() is not known here, or takes other values; there are {known}.")
-    condition: Condition = _COMPARISONS[call.operator](column, _read(kind, value, call, example))
+    condition: Condition = COMPARISONS[call.operator](column, _read(kind, value, call, example))
     return condition
 
 

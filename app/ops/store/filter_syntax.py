@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,15 @@ from pydantic_core import from_json
 
 from app.ops.store.errors import InvalidQuery
 
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": lambda column, value: column == value,
+    "neq": lambda column, value: column.is_distinct_from(value),
+    "gt": lambda column, value: column > value,
+    "gte": lambda column, value: column >= value,
+    "lt": lambda column, value: column < value,
+    "lte": lambda column, value: column <= value,
+}
+"""What the operators that compare a field with a value mean for a column."""
 _MAX_LENGTH = 10_000
 _MAX_TOKENS = 2_000
 _MAX_DEPTH = 20

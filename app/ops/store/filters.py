@@ -36,7 +36,7 @@ from sqlalchemy import (
 
 from app.ops.store import search
 from app.ops.store.errors import InvalidQuery
-from app.ops.store.filter_syntax import Call, Literal, Name, Node, parse
+from app.ops.store.filter_syntax import COMPARISONS, Call, Literal, Name, Node, parse
 from app.ops.store.labels import label_text
 from app.ops.store.models import Moment
 from app.ops.store.tables import feedback, run_bodies, run_labels, run_tags
@@ -44,14 +44,6 @@ from app.ops.store.tables.base import Moment as MomentColumn
 from app.ops.store.tables.base import json_text
 
 Condition = ColumnElement[bool]
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "eq": lambda column, value: column == value,
-    "neq": lambda column, value: column.is_distinct_from(value),
-    "gt": lambda column, value: column > value,
-    "gte": lambda column, value: column >= value,
-    "lt": lambda column, value: column < value,
-    "lte": lambda column, value: column <= value,
-}
 _ORDERED = {"gt", "gte", "lt", "lte"}
 _COLUMNS = (
     "id",
@@ -324,8 +316,8 @@ def _compared(call: Call, column: ColumnElement[Any]) -> Condition:
     if call.operator == "exists":
         return column.is_not(None)
     value = _literal(call, 1)
-    if call.operator in _COMPARISONS:
-        condition: Condition = _COMPARISONS[call.operator](_comparable(column), _parameter(call, column, value))
+    if call.operator in COMPARISONS:
+        condition: Condition = COMPARISONS[call.operator](_comparable(column), _parameter(call, column, value))
         return condition
     if call.operator == "in":
         if not isinstance(value, list):
@@ -335,7 +327,7 @@ def _compared(call: Call, column: ColumnElement[Any]) -> Condition:
         if not isinstance(column.type, Text) and not _is_json(column):
             raise InvalidQuery(f"like() looks into text, which {_field(call)} is not.")
         return _comparable(column).ilike(label_text(value))
-    known = sorted([*_COMPARISONS, "in", "has", "like", "exists", "and", "or", "not", "search"])
+    known = sorted([*COMPARISONS, "in", "has", "like", "exists", "and", "or", "not", "search"])
     raise InvalidQuery(f"The filter operator {call.operator!r} is not known; there are {', '.join(known)}.")
 
 
