@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import zstandard
@@ -93,12 +94,16 @@ class Variations:
             day = today - timedelta(days=chance.randrange(DAYS))
             marks = _marks(number, chance)
             for request, body in plain:
-                body = _ID.sub(lambda match, n=number: b"%08x" % ((int(match[0], 16) + n * 0x10001) & 0xFFFFFFFF), body)
+                body = _ID.sub(partial(_another_id, number), body)
                 for mark, value in marks.items():
                     body = body.replace(mark, value)
                 body = body.replace(f"{today:%Y-%m-%d}T".encode(), f"{day:%Y-%m-%d}T".encode())
                 body = body.replace(f"{today:%Y%m%d}T".encode(), f"{day:%Y%m%d}T".encode())
                 yield WriteRequest(request.method, request.path, request.headers, zstandard.compress(body, 1))
+
+
+def _another_id(number: int, match: re.Match[bytes]) -> bytes:
+    return b"%08x" % ((int(match[0], 16) + number * 0x10001) & 0xFFFFFFFF)
 
 
 def _marks(number: int, chance: random.Random) -> dict[bytes, bytes]:

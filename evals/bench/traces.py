@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -112,10 +113,10 @@ class _Ops:
         return took_ms
 
     def get(self, path: str) -> None:
-        """Read a page."""
-        self.session.get(self.url + path, headers={"x-api-key": ""}).raise_for_status()
+        """Read a page, as a browser does: with the cookie and without the key."""
+        self.session.get(self.url + path, headers={"x-api-key": None}).raise_for_status()  # type: ignore[dict-item]
 
-    def post(self, path: str, body: object) -> requests.Response:
+    def post(self, path: str, body: Any) -> requests.Response:
         """Ask the API."""
         answer = self.session.post(self.url + path, json=body)
         answer.raise_for_status()
@@ -211,7 +212,7 @@ def _reads(ops: _Ops) -> dict[str, Callable[[], object]]:
         "the threads": "/ops/threads",
         "an experiment": "/ops/experiments/bench",
     }
-    queries: dict[str, tuple[str, object]] = {
+    queries: dict[str, tuple[str, Any]] = {
         "API: newest runs": ("/runs/query", {"session": [bench]}),
         "API: roots of one arm": ("/runs/query", roots | {"filter": arm}),
         "API: slow runs, of which there are none": ("/runs/query", {"session": [bench], "filter": "gt(latency, 3600)"}),

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import TypeAdapter
 
 from app.ops.experiments.report import report
 from app.ops.experiments.settings import Arm, Experiment
@@ -22,16 +23,22 @@ from app.ops.store import Ingest, OpsStore
 from app.ops.store.models import FeedbackFields, RunFields
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+_RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)
 TONE = Experiment(arms=(Arm(name="control"), Arm(name="short")))
+
+
+def run(**fields: Any) -> RunFields:
+    """A run as the API takes it in."""
+    return _RUN.validate_python(fields)
 
 
 def record(store: OpsStore, variant: str | None, user: str, *, thumb: float | None = None, **metadata: Any) -> UUID:
     """One turn of the experiment "tone" as the chat records it."""
     run_id = uuid4()
     facts = {"experiment": "tone", "variant": variant, "user_hash": user, "status": "answered"} | metadata
-    run = RunFields(id=run_id, name="turn", start_time=START, end_time=START, extra={"metadata": facts})
+    turn = run(id=run_id, name="turn", start_time=START, end_time=START, extra={"metadata": facts})
     ratings = [] if thumb is None else [FeedbackFields(run_id=run_id, key="user_score", score=thumb)]
-    store.ingest(Ingest(posts=[run], feedback=ratings))
+    store.ingest(Ingest(posts=[turn], feedback=ratings))
     return run_id
 
 
@@ -72,8 +79,8 @@ def test_a_changed_rating_counts_once_and_an_undone_one_not_at_all(store: OpsSto
     changed, undone = record(store, "control", "ann", thumb=1), record(store, "control", "bob", thumb=0)
     later = START + timedelta(days=400)
     store.ingest(Ingest(feedback=[FeedbackFields(run_id=changed, key="user_score", score=0, created_at=later)]))
-    for one in store.feedback(run_ids=[undone]):
-        store.delete_feedback(one.id)
+    for one in store.feedback.find(run_ids=[undone]):
+        store.feedback.delete(one.id)
     thumbs = arms(store)["control"].thumbs
     assert (thumbs.up, thumbs.down) == (0, 1)
 
@@ -83,10 +90,8 @@ def test_other_feedback_is_no_thumb_and_other_traces_are_no_turns(store: OpsStor
     store.ingest(
         Ingest(
             posts=[
-                RunFields(id=uuid4(), name="turn", parent_run_id=rated, extra={"metadata": {"experiment": "tone"}}),
-                RunFields(
-                    id=uuid4(), name="notebook", extra={"metadata": {"experiment": "tone", "variant": "control"}}
-                ),
+                run(id=uuid4(), name="turn", parent_run_id=rated, extra={"metadata": {"experiment": "tone"}}),
+                run(id=uuid4(), name="notebook", extra={"metadata": {"experiment": "tone", "variant": "control"}}),
             ],
             feedback=[FeedbackFields(run_id=rated, key="correctness", score=1)],
         )
@@ -103,9 +108,9 @@ def test_arms_that_are_no_longer_configured_stay_visible(store: OpsStore) -> Non
 
 
 def test_values_of_the_wrong_type_are_not_recorded_values(store: OpsStore) -> None:
-    record(store, "control", "ann", cost_usd="free", total_s={"a": 1}, sentences=[1], unsupported=None)
+    record(store, "control", "ann", cost_usd="free", first_token_s={"a": 1}, sentences=[1], unsupported=1e300)
     control = arms(store)["control"]
-    assert (control.cost_usd.n, control.latency_s.n, control.sentences) == (0, 0, 0)
+    assert (control.cost_usd.n, control.first_token_s.n, control.sentences, control.unsupported) == (0, 0, 0, 0)
 
 
 def test_an_even_split_passes_and_an_uneven_one_is_called_broken(store: OpsStore) -> None:

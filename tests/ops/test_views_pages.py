@@ -13,6 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from app.ops.experiments.settings import Arm, Experiment
@@ -22,7 +23,13 @@ from app.ops.views import Check, OpsState, build_deep_links, build_ops
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 TONE = Experiment(arms=(Arm(name="control"), Arm(name="short", prompt="short")), description="Is shorter better?")
+_RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+
+
+def run(**fields: Any) -> RunFields:
+    """A run as the API takes it in."""
+    return _RUN.validate_python(fields)
 
 
 async def well() -> list[Check]:
@@ -37,7 +44,7 @@ def state_of(store: OpsStore, **changes: Any) -> OpsState:
 def browser(state: OpsState) -> httpx.AsyncClient:
     app = FastAPI()
     app.include_router(build_ops(state))
-    app.include_router(build_deep_links())
+    app.include_router(build_deep_links(state))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ops")
 
 
@@ -80,7 +87,7 @@ def record(
     cited = passage | {"number": 1, "quotes": ["five days"]}
     outputs = None if answer is None else {"answer": answer, "citations": [cited]}
     runs = [
-        RunFields(
+        run(
             id=root,
             name="turn",
             start_time=start,
@@ -90,7 +97,7 @@ def record(
             error=error,
             extra={"metadata": facts | metadata},
         ),
-        RunFields(
+        run(
             id=uuid4(),
             parent_run_id=root,
             trace_id=root,
@@ -100,7 +107,7 @@ def record(
             end_time=start + timedelta(seconds=0.3),
             outputs={"documents": [found]},
         ),
-        RunFields(
+        run(
             id=uuid4(),
             parent_run_id=root,
             trace_id=root,
@@ -229,7 +236,7 @@ async def test_filters_narrow_the_list(
         total_s=9,
     )
     record(store, "broken", None, error="Broken", ago=timedelta(days=3), experiment="other", total_s=1)
-    notebook = RunFields(id=uuid4(), name="notebook", start_time=NOW - timedelta(days=4), end_time=NOW)
+    notebook = run(id=uuid4(), name="notebook", start_time=NOW - timedelta(days=4), end_time=NOW)
     store.ingest(Ingest(posts=[notebook]))
     assert await listed(ops, **filters) == expected
 
@@ -245,12 +252,15 @@ async def test_the_list_comes_in_pages_that_keep_the_filter(store: OpsStore, ops
     record(store, "of another", user_hash="bob")
     first = await ops.get("/ops/turns?user=u1")
     assert len(questions(first.text)) == 50
-    assert "1–50 of 53" in first.text
+    assert "53 turns" in first.text
     (later,) = re.findall(r'rel="next" href="([^"]+)"', first.text)
     second = await ops.get(unescape(later))
     assert questions(second.text) == ["q50", "q51", "q52"]
     assert 'rel="next"' not in second.text
-    assert "The list ends before this page" in await text_of(ops, "/ops/turns?page=9")
+    (back,) = re.findall(r'rel="prev" href="([^"]+)"', second.text)
+    again = await ops.get(unescape(back))
+    assert questions(again.text) == questions(first.text)
+    assert 'rel="prev"' not in again.text
 
 
 @pytest.mark.parametrize(
@@ -260,8 +270,10 @@ async def test_the_list_comes_in_pages_that_keep_the_filter(store: OpsStore, ops
         ("until=9999-12-31T23:59-23:00", "“until” must be a date"),
         ("thumbs=sideways", "“thumbs” must be one of up, down, rated, none"),
         ("sort=;DROP TABLE runs", "“sort” must be one of"),
-        ("page=-1", "“page” must be a number"),
-        ("page=99999999999999999999", "“page” must be a number"),
+        ("after=-1", "“after” must be a place"),
+        ("before=99999999999999999999_1", "“before” must be a place"),
+        ("after=nan_1", "“after” must be a place"),
+        ("project=mine", "“project” must be a project's id"),
         ("colour=red", "“colour” is not a filter"),
     ],
 )
@@ -270,7 +282,7 @@ async def test_what_makes_no_sense_is_ignored_and_named(ops: httpx.AsyncClient, 
 
 
 @pytest.mark.parametrize("value", ["%00", "%ED%A0%80", "'\"--", "a " * 3000, "{{7*7}}", "%%%"])
-@pytest.mark.parametrize("name", ["q", "status", "variant", "user", "since", "page", "%00"])
+@pytest.mark.parametrize("name", ["q", "status", "variant", "user", "since", "after", "filter", "project", "%00"])
 async def test_no_query_breaks_the_list(store: OpsStore, ops: httpx.AsyncClient, name: str, value: str) -> None:
     record(store)
     answer = await ops.get(f"/ops/turns?{name}={value}")
@@ -295,7 +307,6 @@ async def test_a_trace_shows_the_whole_turn(store: OpsStore, ops: httpx.AsyncCli
         "Thumbs down : out of date See HR.",
         "redact pii on input: a phone number",
         "retrieve 120 ms",
-        "Show all 5,0",
     ):
         assert words in seen, words
     assert '<a href="#source-1">[1]</a>' in html
@@ -307,7 +318,7 @@ async def test_a_trace_shows_the_whole_turn(store: OpsStore, ops: httpx.AsyncCli
 
 async def test_a_step_leads_to_its_trace(store: OpsStore, ops: httpx.AsyncClient) -> None:
     turn = record(store)
-    step = store.trace(turn)[1]
+    step = store.runs.trace(turn)[1]
     answer = await ops.get(f"/ops/turns/{step.id}")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/ops/turns/{turn}#run-{step.id}")
     assert f'id="run-{step.id}"' in (await ops.get(f"/ops/turns/{turn}")).text
@@ -315,9 +326,7 @@ async def test_a_step_leads_to_its_trace(store: OpsStore, ops: httpx.AsyncClient
 
 async def test_a_trace_without_its_root_is_shown_as_far_as_it_is_known(store: OpsStore, ops: httpx.AsyncClient) -> None:
     root = uuid4()
-    orphan = RunFields(
-        id=uuid4(), trace_id=root, parent_run_id=root, name="search", run_type="retriever", start_time=NOW
-    )
+    orphan = run(id=uuid4(), trace_id=root, parent_run_id=root, name="search", run_type="retriever", start_time=NOW)
     store.ingest(Ingest(posts=[orphan]))
     assert "has not arrived" in await text_of(ops, f"/ops/turns/{root}")
 
@@ -355,11 +364,21 @@ async def test_nothing_in_a_trace_becomes_markup(store: OpsStore, ops: httpx.Asy
     )
     judgement = FeedbackFields(run_id=turn, key=HOSTILE, value={"a": HOSTILE}, comment=HOSTILE)
     store.ingest(Ingest(feedback=[judgement]))
-    for path in ("", "/turns", f"/turns/{turn}", "/experiments", f"/turns?q={HOSTILE}", f"/turns?status={HOSTILE}"):
+    for path in (
+        "",
+        "/turns",
+        f"/turns/{turn}",
+        "/experiments",
+        f"/turns?q={HOSTILE}",
+        f"/turns?status={HOSTILE}",
+        "/threads",
+    ):
         answer = await ops.get(f"/ops{path}")
         assert answer.status_code == 200
         tree = HTMLParser(answer.text)
-        assert [node.attributes.get("src") for node in tree.css("script")] == ["/ops/static/ops.js"]
+        scripts = [str(node.attributes.get("src")) for node in tree.css("script")]
+        assert "/ops/static/ops.js" in scripts
+        assert all(script.startswith("/ops/static/") for script in scripts)
         assert not tree.css("[onerror], style, [style], [onclick]")
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert "inline" not in answer.headers["content-security-policy"]
@@ -374,9 +393,9 @@ async def test_metadata_of_any_shape_is_shown(store: OpsStore, ops: httpx.AsyncC
         assert (await ops.get(f"/ops/turns/{turn}")).status_code == 200
     citations = [1, {}, {"number": "1", "quotes": "x"}, {"number": 1, "quotes": [{}, None], "page": []}]
     odd_outputs = {"answer": ["x [1]"], "citations": citations}
-    run = RunFields(id=uuid4(), name="turn", inputs={"question": {"a": 1}}, outputs=odd_outputs, start_time=NOW)
-    store.ingest(Ingest(posts=[run]))
-    assert (await ops.get(f"/ops/turns/{run.id}")).status_code == 200
+    odd_run = run(id=uuid4(), name="turn", inputs={"question": {"a": 1}}, outputs=odd_outputs, start_time=NOW)
+    store.ingest(Ingest(posts=[odd_run]))
+    assert (await ops.get(f"/ops/turns/{odd_run['id']}")).status_code == 200
     for path in ("", "/turns", "/experiments/tone", "/health"):
         assert (await ops.get(f"/ops{path}")).status_code == 200
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text, update
 from sqlalchemy.engine import make_url
 
 from app.ops.store.migrations import migrate
@@ -31,7 +31,7 @@ class Database:
         self._reader = reader
         self._writer = writer
         self._writing = threading.RLock()
-        self.settle: Callable[[], None] = lambda: None
+        self.settle: Callable[[], object] = lambda: None
         """Called before each block, so that it sees what was acknowledged before; the store sets it."""
         with writer.begin() as db:
             migrate(db)
@@ -93,6 +93,21 @@ class Database:
             with self._writing, self._writer.begin() as db:
                 db.exec_driver_sql(f"PRAGMA analysis_limit = {_ANALYSED_ROWS}")
                 db.exec_driver_sql("ANALYZE")
+
+    def vacuum(self) -> None:
+        """Give the space of deleted rows back to the disk. On SQLite nothing can be written meanwhile."""
+        with self._writing:
+            if self.is_sqlite:
+                raw = self._writer.raw_connection()
+                try:
+                    raw.cursor().execute("VACUUM")
+                    raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                finally:
+                    raw.close()
+            else:
+                with self._writer.execution_options(isolation_level="AUTOCOMMIT").connect() as db:
+                    for name in inspect(db).get_table_names():
+                        db.execute(text(f'VACUUM (ANALYZE) "{name}"'))
 
     def close(self) -> None:
         """Close every connection."""

@@ -180,7 +180,7 @@ def _set_thumbs(db: Connection, run_ids: Iterable[UUID | None]) -> None:
         db.execute(update(turns).where(turns.c.id.in_(some)).values(thumb=_LATEST_THUMB))
 
 
-def _row(fields: FeedbackFields, run: Row[Any] | None, now: datetime) -> dict[str, Any]:
+def _row(fields: FeedbackFields, run: Any, now: datetime) -> dict[str, Any]:
     created = fields.created_at or now
     source = fields.feedback_source or {"type": "api"}
     return {

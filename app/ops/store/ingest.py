@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,12 +20,15 @@ from app.ops.store.projects import project_named
 from app.ops.store.rollup import AMOUNTS, roll_up
 from app.ops.store.tables import counters, projects, run_bodies, runs, turns
 from app.ops.store.tables.base import chunks, microseconds
+from app.ops.store.tables.runs import place_is_guessed
 from app.ops.store.turn_facts import turn_of
 from app.ops.store.upsert import upsert
 from app.ops.store.usage import reported_usage
 
 Price = Callable[[Usage, str | None, str | None, datetime], Usage]
 """Completes a usage with what it cost, from the provider, the model and the time of the call."""
+THREAD_CHARS = 500
+"""Of a thread's id, so much tells it from others."""
 FIRST_ANALYSIS = 5_000
 """At so many runs the planner is told how they are spread, and again whenever they have doubled."""
 Sent = dict[str, Any]
@@ -43,6 +46,11 @@ _STORED = (
     select(runs, *(run_bodies.c[name] for name in _BODY))
     .join_from(runs, run_bodies)
     .where(runs.c.id.in_(bindparam("ids", expanding=True)))
+)
+_STRAYS = (
+    select(runs, *(run_bodies.c[name] for name in _BODY))
+    .join_from(runs, run_bodies)
+    .where(runs.c.parent_run_id.in_(bindparam("parents", expanding=True)), place_is_guessed)
 )
 _PARENT = select(runs.c.trace_id, runs.c.dotted_order, runs.c.project_id).where(runs.c.id == bindparam("id"))
 _TAKE_NUMBERS = (
@@ -92,9 +100,21 @@ class _Transaction:
                 sent[post["id"]] = _merged(self._sent(post), over=sent.get(post["id"], {}))
             for patch in filter(self._has_home, batch.patches):
                 sent[patch["id"]] = _merged(sent.get(patch["id"], {}), over=self._sent(patch))
+        strays = self._strays_below(sent)
         if sent:
-            self._write(sent, stored)
+            self._write(sent | {run_id: _sent_before(row) for run_id, row in strays.items()}, stored | strays)
         put_feedback(self._db, [one for batch in batches for one in batch.feedback], self._now)
+
+    def _strays_below(self, run_ids: Collection[UUID]) -> dict[UUID, Row[Any]]:
+        """Stored runs whose place was guessed because a run above them, which comes now, was not there."""
+        strays: dict[UUID, Row[Any]] = {}
+        above = set(run_ids)
+        while above:
+            rows = [row for some in chunks(above) for row in self._db.execute(_STRAYS, {"parents": some})]
+            found = {row.id: row for row in rows if row.id not in strays and row.id not in run_ids}
+            strays |= found
+            above = set(found)
+        return strays
 
     def _has_home(self, fields: RunFields) -> bool:
         """Whether the project that the run names by its id still exists: it did when the run was acknowledged."""
@@ -125,9 +145,7 @@ class _Transaction:
     def _write(self, sent: Mapping[UUID, Sent], stored: Mapping[UUID, Row[Any]]) -> None:
         """Write these runs whole, then all that is derived from them."""
         numbers = self._numbers(sent, stored)
-        placed: dict[UUID, Sent] = {}
-        for run_id, one in sent.items():
-            placed[run_id] = self._complete(run_id, one, placed)
+        placed = self._placed(sent)
         rows = [self._row(numbers[run_id], run_id, one) for run_id, one in placed.items()]
         upsert(self._db, runs, rows, key="num")
         upsert(self._db, run_bodies, [_body(numbers[run_id], one) for run_id, one in placed.items()], key="num")
@@ -140,6 +158,19 @@ class _Transaction:
         self._write_turns(rows, placed, stored)
         roll_up(self._db, {row["trace_id"] for row in rows})
         settle_feedback(self._db, list(sent))
+
+    def _placed(self, sent: Mapping[UUID, Sent]) -> dict[UUID, Sent]:
+        """The runs with stand-ins for what is not known yet; a run is looked at after the run above it."""
+        placed: dict[UUID, Sent] = {}
+        for run_id in sent:
+            branch: list[UUID] = []
+            above: UUID | None = run_id
+            while above is not None and above in sent and above not in placed and above not in branch:
+                branch.append(above)
+                above = sent[above].get("parent_run_id")
+            for one in reversed(branch):
+                placed[one] = self._complete(one, sent[one], placed)
+        return placed
 
     def _write_turns(
         self, rows: Sequence[Mapping[str, Any]], placed: Mapping[UUID, Sent], stored: Mapping[UUID, Row[Any]]
@@ -193,7 +224,7 @@ class _Transaction:
             "status": "error" if run.get("error") else "success" if end else "pending",
             "latency_us": _latency_us(run["start_time"], end),
             "first_token_time": _first_token_time(events.value) if events else None,
-            "thread_id": next((str(metadata[key])[:1000] for key in _THREAD_KEYS if metadata.get(key)), None),
+            "thread_id": next((str(metadata[key])[:THREAD_CHARS] for key in _THREAD_KEYS if metadata.get(key)), None),
             "usage": self._usage(run, metadata),
             "received_at": self._now,
         }

@@ -1,12 +1,15 @@
 """The way in: a batch is acknowledged once it is on the disk, and taken into the tables right behind that.
 
-The queue is a file of its own, so that an acknowledgement waits for no index, no sum and no reader. After a crash, what
-was acknowledged and not yet taken in is taken in at the next start; taking a batch in twice changes nothing.
+The queue is a file of its own, so that an acknowledgement waits for no index, no sum and no reader. The tables follow
+without a sync for each batch: what was taken in stays in the queue until they have been synced, and after a crash what
+the queue holds is taken in again, which changes nothing where it had been taken in before.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -18,9 +21,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from app.ops.store.errors import StoreBusy, StoreError
+from app.ops.store.errors import StoreBusy
 from app.ops.store.models import Document, FeedbackFields, Ingest, RunFields
 
 log = logging.getLogger(__name__)
@@ -31,6 +34,8 @@ ROOM_TIMEOUT_S = 20.0
 MAX_WAITING_BYTES = 64 << 20
 MAX_TAKEN_RECORDS = 500
 RETRY_S = 1.0
+SYNC_AFTER_S = 2.0
+SYNC_AFTER_BYTES = 16 << 20
 
 _DOCUMENTS = ("inputs", "outputs", "events", "extra", "serialized")
 _RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)
@@ -50,18 +55,21 @@ class _Waiting:
 class Intake:
     """A durable queue, and the thread that empties it into `take`."""
 
-    def __init__(self, path: Path, take: Callable[[Sequence[Ingest]], None]) -> None:
+    def __init__(self, path: Path, take: Callable[[Sequence[Ingest]], None], sync: Callable[[], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._take = take
+        self._sync = sync
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.executescript(_SCHEMA)
         self._disk = threading.Lock()
         self._changed = threading.Condition()
-        self._waiting: deque[_Waiting] = deque(self._left_over())
+        self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        self._waiting: deque[_Waiting] = deque(self._left_over() if self._is_first() else [])
         self._acknowledged = self._waiting[-1].seq if self._waiting else 0
         self._taken = self._waiting[0].seq - 1 if self._waiting else 0
+        self._unsynced: dict[int, int] = {}
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="ops-intake", daemon=True)
         self._thread.start()
@@ -91,42 +99,75 @@ class Intake:
         return len(self._waiting)
 
     def close(self) -> None:
-        """Take in what waits, then stop."""
+        """Take in what waits, then stop; once more does nothing."""
         with self._changed:
+            if self._closing:
+                return
             self._closing = True
             self._changed.notify_all()
         self._thread.join(ROOM_TIMEOUT_S)
         self._db.close()
+        os.close(self._lock)
 
     def _has_room(self) -> bool:
         return sum(one.size_bytes for one in self._waiting) < MAX_WAITING_BYTES
+
+    def _is_first(self) -> bool:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def _left_over(self) -> list[_Waiting]:
         rows = self._db.execute("SELECT seq, batch FROM queue ORDER BY seq")
         return [_Waiting(seq, _read(batch), len(batch)) for seq, batch in rows]
 
     def _run(self) -> None:
-        while self._wait_for_work():
-            group = self._next_group()
+        while True:
             try:
-                self._take([one.batch for one in group])
-            except (StoreError, DataError, IntegrityError, ValueError, TypeError):
-                self._take_one_by_one(group)
-            except Exception:  # a full disk, a server that is down: it may pass, and nothing may be lost
+                if not self._step():
+                    return
+            except Exception:  # nothing may be lost
                 log.exception("taking runs in failed; they wait on disk and are tried again")
                 if self._closing:
                     return
                 time.sleep(RETRY_S)
-                continue
-            self._done(group)
+
+    def _step(self) -> bool:
+        """Take some in, or tidy up when nothing comes; False when it is time to end."""
+        if not self._wait_for_work():
+            self._forget()
+            return not self._closing
+        group = self._next_group()
+        try:
+            self._take([one.batch for one in group])
+        except Exception as error:
+            if _may_pass(error):
+                raise
+            self._take_one_by_one(group)
+        self._done(group)
+        if sum(self._unsynced.values()) > SYNC_AFTER_BYTES:
+            self._forget()
+        return True
 
     def _wait_for_work(self) -> bool:
+        patience_s = SYNC_AFTER_S if self._unsynced else None
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closing)
+            self._changed.wait_for(lambda: self._waiting or self._closing, patience_s)
             return bool(self._waiting)
 
+    def _forget(self) -> None:
+        """Let go of what the tables hold for good."""
+        if self._unsynced:
+            self._sync()
+            taken = to_json(list(self._unsynced)).decode()
+            self._write("DELETE FROM queue WHERE seq IN (SELECT value FROM json_each(?))", [taken])
+            self._unsynced = {}
+
     def _next_group(self) -> list[_Waiting]:
-        group, records = [], 0
+        group: list[_Waiting] = []
+        records = 0
         for one in list(self._waiting):
             if group and records + len(one.batch) > MAX_TAKEN_RECORDS:
                 break
@@ -140,6 +181,8 @@ class Intake:
             try:
                 self._take([one.batch])
             except Exception as error:
+                if _may_pass(error):
+                    raise
                 log.exception("a batch of runs was set aside")
                 self._write(
                     "INSERT OR REPLACE INTO refused SELECT seq, batch, ? FROM queue WHERE seq = ?",
@@ -147,16 +190,22 @@ class Intake:
                 )
 
     def _done(self, group: Sequence[_Waiting]) -> None:
-        self._write("DELETE FROM queue WHERE seq <= ?", [group[-1].seq])
         with self._changed:
-            for _ in group:
+            for one in group:
                 self._waiting.popleft()
+                self._unsynced[one.seq] = one.size_bytes
             self._taken = group[-1].seq
             self._changed.notify_all()
 
     def _write(self, sql: str, values: list[Any]) -> None:
         with self._disk:
             self._db.execute(sql, values)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether a later attempt may succeed: the disk is full, the server is down. What exceeds its limits never will."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, OperationalError | InterfaceError | sqlite3.Error | OSError) and not state.startswith("54")
 
 
 def _written(batch: Ingest) -> bytes:

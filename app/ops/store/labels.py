@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert
+from sqlalchemy import Connection, bindparam, delete
 
 from app.ops.store.tables import run_labels, run_tags
 from app.ops.store.tables.base import json_text
 from app.ops.store.tables.runs import LABEL_CHARS
+from app.ops.store.upsert import insert
 
 _FORGET_LABEL = delete(run_labels).where(
     run_labels.c.key == bindparam("k"), run_labels.c.value == bindparam("v"), run_labels.c.num == bindparam("n")
@@ -31,19 +32,15 @@ class Labels:
 def put_labels(db: Connection, new: Iterable[Labels], old: Iterable[Labels] = ()) -> None:
     """Replace what `old` runs were found by with what `new` ones are."""
     before, after = list(old), list(new)
-    stale = {row for labels in before for row in _metadata_rows(labels)}
-    fresh = {row for labels in after for row in _metadata_rows(labels)}
-    stale_tags = {row for labels in before for row in _tag_rows(labels)}
-    fresh_tags = {row for labels in after for row in _tag_rows(labels)}
-    if gone := stale - fresh:
-        db.execute(_FORGET_LABEL, [{"k": key, "v": value, "n": num} for key, value, num, _ in gone])
+    stale, fresh = _metadata_rows(before), _metadata_rows(after)
+    stale_tags, fresh_tags = _tag_rows(before), _tag_rows(after)
+    if gone := stale.keys() - fresh.keys():
+        db.execute(_FORGET_LABEL, [{"k": key, "v": value, "n": num} for key, value, num in gone])
     if gone_tags := stale_tags - fresh_tags:
         db.execute(_FORGET_TAG, [{"t": tag, "n": num} for tag, num in gone_tags])
-    if added := fresh - stale:
-        rows = [{"key": key, "value": value, "num": num, "number": number} for key, value, num, number in added]
-        db.execute(insert(run_labels), rows)
-    if added_tags := fresh_tags - stale_tags:
-        db.execute(insert(run_tags), [{"tag": tag, "num": num} for tag, num in added_tags])
+    added = sorted(fresh.keys() - stale.keys())
+    insert(db, run_labels, [{"key": row[0], "value": row[1], "num": row[2], "number": fresh[row]} for row in added])
+    insert(db, run_tags, [{"tag": tag, "num": num} for tag, num in sorted(fresh_tags - stale_tags)])
 
 
 def label_text(value: Any) -> str:
@@ -52,12 +49,16 @@ def label_text(value: Any) -> str:
     return text[:LABEL_CHARS].replace("\x00", "\ufffd")
 
 
-def _metadata_rows(labels: Labels) -> Iterable[tuple[str, str, int, float | None]]:
-    return ((label_text(key), label_text(value), labels.num, _number(value)) for key, value in labels.metadata.items())
+def _metadata_rows(runs: Iterable[Labels]) -> dict[tuple[str, str, int], float | None]:
+    return {
+        (label_text(key), label_text(value), run.num): _number(value)
+        for run in runs
+        for key, value in run.metadata.items()
+    }
 
 
-def _tag_rows(labels: Labels) -> Iterable[tuple[str, int]]:
-    return ((label_text(tag), labels.num) for tag in labels.tags)
+def _tag_rows(runs: Iterable[Labels]) -> set[tuple[str, int]]:
+    return {(label_text(tag), run.num) for run in runs for tag in run.tags}
 
 
 def _number(value: Any) -> float | None:

@@ -45,7 +45,6 @@ _ADDRESS = rf"^lrn:agents/{_AGENT}/environments/({'|'.join(_ENVIRONMENTS)})$"
 Moment = Annotated[datetime, AfterValidator(_as_utc)]
 """A point in time in UTC; one that is sent without a zone counts as UTC."""
 KeepDays = Annotated[int | None, Field(ge=0, le=36_500)]
-Name = Annotated[str, AfterValidator(lambda text: text.replace("\x00", "\ufffd")), Field(min_length=1, max_length=1000)]
 
 
 class Document(NamedTuple):
@@ -96,12 +95,22 @@ def agent_project(address: str) -> str:
     return f"{agent}/{environment}"
 
 
+_NAME_CHARS = 500
+"""An entry of PostgreSQL's indexes holds some 2,700 bytes, and a character may take four."""
+
+
 def _without_nul(text: str) -> str:
     return text.replace("\x00", "\ufffd")
 
 
+def _shortened(name: str) -> str:
+    return name if len(name) <= _NAME_CHARS else name[: _NAME_CHARS - 1] + "…"
+
+
 CleanText = Annotated[str, AfterValidator(_without_nul)]
 """Text that every engine can store: PostgreSQL knows no NUL character."""
+Name = Annotated[CleanText, Field(min_length=1, max_length=_NAME_CHARS)]
+"""Of a thing that is found by it."""
 ObjectDocument = Annotated[Any, PlainValidator(_object)]
 ListDocument = Annotated[Any, PlainValidator(_objects)]
 
@@ -126,10 +135,10 @@ class SentRun(TypedDict, total=False):
     parent_run_id: UUID | None
     dotted_order: Annotated[str | None, Field(max_length=20_000, pattern=_DOTTED_ORDER)]
     session_id: UUID | None
-    session_name: Annotated[CleanText | None, Field(max_length=1000)]
+    session_name: Annotated[CleanText, Field(max_length=_NAME_CHARS)] | None
     address: Annotated[str | None, Field(pattern=_ADDRESS)]
     """The environment of an agent whose project it belongs to, where it names no other."""
-    name: Annotated[CleanText | None, Field(max_length=1000)]
+    name: Annotated[CleanText, AfterValidator(_shortened)] | None
     run_type: RunType | None
     start_time: Moment | None
     end_time: Moment | None

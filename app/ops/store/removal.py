@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, or_, select
+from sqlalchemy import Connection, delete, or_, select
 
 from app.ops.store import search
 from app.ops.store.labels import Labels, put_labels
@@ -38,6 +38,6 @@ def remove_runs(db: Connection, nums: Sequence[int]) -> None:
         db.execute(delete(table).where(table.c.num.in_(nums)))
 
 
-def _metadata(row: Row[Any]) -> dict[str, Any]:
+def _metadata(row: Any) -> dict[str, Any]:
     metadata = Document.read(row.extra).value.get("metadata") if row.extra else None
     return metadata if isinstance(metadata, dict) else {}

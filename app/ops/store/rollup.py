@@ -67,7 +67,7 @@ def topmost(users: Sequence[Any]) -> Iterator[Any]:
     return (row for row in users if used.isdisjoint(ancestors(row.dotted_order)))
 
 
-def _sums(users: Iterable[Row[Any]]) -> dict[UUID, Amounts]:
+def _sums(users: Iterable[Any]) -> dict[UUID, Amounts]:
     """By run: its own usage, or else that of the nearest users below it."""
     used = {row.id: row for row in users}
     sums: dict[UUID, Amounts] = defaultdict(nothing)

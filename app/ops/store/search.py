@@ -11,16 +11,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Connection, bindparam, column, select, table, text
+from sqlalchemy import Connection, bindparam, column, text
 
 TEXT_CHARS = 20_000
 """Of each run, that much is searchable."""
+MAX_TERMS = 50
+"""Of a search, so many words count."""
 _SPACES = (r"\n", r"\t", r"\r", r"\"")
 # Writing without spaces between words: each character is a word of its own, and a search for several a phrase.
 _UNSPACED = re.compile(r"([\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])")
 _WORD = re.compile(r"\w+")
-
-run_search = table("run_search", column("num"), column("turn"), column("step"))
 
 
 def create(db: Connection) -> None:
@@ -80,43 +80,36 @@ def delete(db: Connection, nums: Iterable[int]) -> None:
         db.execute(text(f"DELETE FROM run_search WHERE {key} = :num"), rows)  # noqa: S608
 
 
-def matching(dialect: str, words: str, *, roots_only: bool = False) -> ColumnElement[int] | Any:
-    """A subquery of the numbers of runs that hold all the words; the last word may be a beginning."""
+def matching(dialect: str, words: str, *, roots_only: bool = False) -> Any:
+    """A select of the numbers of runs that hold all the words; the last word may be a beginning."""
     terms = _terms(words)
     if dialect == "sqlite":
-        phrases = [f'"{term}"' for term in terms]
-        query = " ".join([*phrases[:-1], f"{phrases[-1]} *"]) if phrases else '""'
-        query = f"{{turn}} : ({query})" if roots_only else query
-        return (
-            text("SELECT rowid AS num FROM run_search WHERE run_search MATCH :words")
-            .bindparams(bindparam("words", query, unique=True))
-            .columns(column("num"))
-        )
-    query = " & ".join("(" + " <-> ".join(term.split()) + ")" for term in terms)
-    where = "turn @@ to_tsquery('simple', :words)"
-    where = where if roots_only else f"({where} OR step @@ to_tsquery('simple', :words))"
-    return (
-        text(f"SELECT num FROM run_search WHERE {where}")
-        .bindparams(  # noqa: S608
-            bindparam("words", f"{query}:*" if query and len(terms[-1].split()) == 1 else query, unique=True)
-        )
-        .columns(column("num"))
-    )
+        sql = "SELECT rowid AS num FROM run_search WHERE run_search MATCH :words"
+        query = _fts5(terms, roots_only)
+    else:
+        columns = ["turn"] if roots_only else ["turn", "step"]
+        held = " OR ".join(f"{column} @@ to_tsquery('simple', :words)" for column in columns)
+        sql = f"SELECT num FROM run_search WHERE {held}"  # noqa: S608 (this module's own columns)
+        query = _tsquery(terms)
+    return text(sql).bindparams(bindparam("words", query, unique=True)).columns(column("num"))
 
 
-def rows_exist(subquery: Any) -> Any:
-    """`subquery` as something to select from."""
-    return select(subquery.subquery().c.num)
+def _fts5(terms: list[list[str]], roots_only: bool) -> str:
+    phrases = " ".join(f'"{" ".join(term)}"' for term in terms)
+    if not phrases:
+        return '""'
+    return f"{{turn}} : ({phrases} *)" if roots_only else f"{phrases} *"
 
 
-def _terms(words: str) -> list[str]:
-    """What was typed, as words; characters of unspaced writing that stand together stay together as a phrase."""
-    terms = []
-    for chunk in words.replace("\x00", " ").split():
-        spaced = _WORD.findall(_UNSPACED.sub(r" \1 ", chunk))
-        if spaced:
-            terms.append(" ".join(spaced))
-    return terms
+def _tsquery(terms: list[list[str]]) -> str:
+    phrases = " & ".join(" <-> ".join(f"'{word}'" for word in term) for term in terms)
+    return f"{phrases}:*" if phrases else ""
+
+
+def _terms(words: str) -> list[list[str]]:
+    """What was typed, term by term; what stands together without a space, such as `a-b` or 你好, is a phrase."""
+    chunks = (_WORD.findall(_UNSPACED.sub(r" \1 ", chunk)) for chunk in words.split())
+    return [words for words in chunks if words][:MAX_TERMS]
 
 
 def _plain(document: str) -> str:

@@ -11,6 +11,8 @@ from app.ops.store.tables.runs import LABEL_CHARS, TEXT_CHARS
 _TEXTS = ("experiment", "variant", "model", "prompt_version", "corpus_release", "user_hash")
 _NUMBERS = ("evidence_s", "first_token_s", "sentences", "unsupported")
 _OUTCOMES = {"error": "failed", "pending": "unfinished"}
+_LARGEST = 1e15
+"""No time, count or price is larger; sums of such numbers stay numbers."""
 
 
 def turn_of(
@@ -58,4 +60,4 @@ def _number(value: Any) -> float | None:
         number = math.nan if isinstance(value, bool | str | None) else float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= _LARGEST else None

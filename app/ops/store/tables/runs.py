@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     func,
     literal_column,
     text,
+    type_coerce,
 )
 
 from app.ops.store.tables.base import BytewiseText, Json, Moment, Serial, Usd, metadata
@@ -78,7 +81,7 @@ runs = Table(
 _OFTEN = ("name", "run_type", "latency_us", "total_tokens", "total_cost")
 Index("runs_by_start", runs.c.project_id, runs.c.start_time, *(runs.c[name] for name in _OFTEN))
 # SQLite uses a partial index only where a query says the same in the same words.
-_IS_ROOT = {"sqlite_where": text("is_root = 1"), "postgresql_where": runs.c.is_root}
+_IS_ROOT: dict[str, Any] = {"sqlite_where": text("is_root = 1"), "postgresql_where": runs.c.is_root}
 _FACTS_OF_ROOTS = ("is_root", "name", "status", "latency_us", "first_token_time")
 _SUMS = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_cost", "completion_cost", "total_cost")
 Index(
@@ -102,7 +105,7 @@ Index(
     sqlite_where=runs.c.reference_example_id.is_not(None),
     postgresql_where=runs.c.reference_example_id.is_not(None),
 )
-_IS_RESULT = {
+_IS_RESULT: dict[str, Any] = {
     "sqlite_where": text("is_root = 1 AND reference_example_id IS NOT NULL"),
     "postgresql_where": and_(runs.c.is_root, runs.c.reference_example_id.is_not(None)),
 }
@@ -114,6 +117,10 @@ Index(
     sqlite_where=runs.c.usage.is_not(None),
     postgresql_where=runs.c.usage.is_not(None),
 )
+_guessed = type_coerce(runs.c.guessed, Text)
+# The text in full, as only a condition that is written like this one is looked up in the index.
+place_is_guessed = func.replace(_guessed, literal_column("'dotted_order'"), literal_column("''")) != _guessed
+Index("strays_by_parent", runs.c.parent_run_id, sqlite_where=place_is_guessed, postgresql_where=place_is_guessed)
 
 run_bodies = Table(
     "run_bodies",
