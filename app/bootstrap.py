@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import aiosqlite
 from langchain_core.language_models import BaseChatModel
@@ -24,10 +23,15 @@ from agents.models import ModelPool
 from agents.state import Parts
 from agents.turn import Asker
 from app.auth.users import Account, Accounts
+from app.complaints import AskerOf, CorpusSources, Rechecks, asker_of
 from app.metrics import Metrics
+from app.ops.complaints import ComplaintDesk
 from app.ops.experiments.assignment import assign
 from app.ops.experiments.settings import Arm as ChosenArm
+from app.ops.retention import Sweeper
 from app.ops.store import OpsStore
+from app.ops.store.workspaces import Workspaces
+from app.ops_store import open_workspaces, private_folder
 from app.secret import Secret
 from app.settings import Settings
 from app.tracing import Outbox, build_client
@@ -45,7 +49,7 @@ class Parley:
     settings: Settings
     secret: Secret
     accounts: Accounts
-    store: OpsStore
+    workspaces: Workspaces
     outbox: Outbox
     traces: Client
     metrics: Metrics
@@ -53,8 +57,22 @@ class Parley:
     assistant: Assistant = field(init=False)
     warm: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the encoder and the default model are in memory."""
-    _warming: asyncio.Task[None] = field(init=False)
+    _asker_of: AskerOf = field(init=False)
+    _desk: ComplaintDesk = field(init=False)
+    _sweeper: Sweeper = field(init=False)
+    _background: list[asyncio.Task[None]] = field(init=False)
     _checkpoints: aiosqlite.Connection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._asker_of = asker_of(lambda: [self.asker(account) for account in self.accounts.users()])
+        self._desk = ComplaintDesk(self.store, CorpusSources(self.corpus, self._asker_of), ready=self.warm.is_set)
+
+        self._sweeper = Sweeper(self.workspaces.stores, self.settings.ops.keep_days)
+
+    @property
+    def store(self) -> OpsStore:
+        """Where Parley's own traces lie."""
+        return self.workspaces.default
 
     @property
     def corpus(self) -> Corpus:
@@ -88,20 +106,33 @@ class Parley:
             project=self.settings.tracing.project,
             on_ended=self.metrics.observe,
         )
-        self._warming = asyncio.create_task(self._warm_up())
+        self._desk.start()
+        self._sweeper.start()
+        rechecks = Rechecks(
+            self.store,
+            self.parts,
+            self._asker_of,
+            ready=self.warm.is_set,
+            traces=self.traces,
+            project=self.settings.tracing.project,
+        )
+        self._background = [asyncio.create_task(self._warm_up()), asyncio.create_task(rechecks.run())]
 
     async def close(self) -> None:
         """Finish what is under way and close every part."""
-        self._warming.cancel()
+        for task in self._background:
+            task.cancel()
         await self._checkpoints.close()
         await asyncio.to_thread(self._close_blocking)
 
     def _close_blocking(self) -> None:
+        self._desk.close()
+        self._sweeper.close()
         self.traces.close()
         self.outbox.close()
         self.models.close()
         self.corpus.close()
-        self.store.close()
+        self.workspaces.close()
         self.accounts.close()
 
     async def _warm_up(self) -> None:
@@ -125,7 +156,7 @@ def build_parley(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Parley:
     """Put a Parley together from its settings. Nothing is loaded or listened on yet."""
-    data_dir = _private_folder(settings.data_dir)
+    data_dir = private_folder(settings.data_dir)
     secret = Secret.load(data_dir / "secret")
     outbox = Outbox.open(settings.tracing, data_dir / "outbox", embedded_url(settings), ops_api_key(secret))
     parts = Parts(
@@ -141,7 +172,7 @@ def build_parley(
         settings=settings,
         secret=secret,
         accounts=Accounts.open(data_dir / "chat.db", settings.auth, now=now),
-        store=OpsStore.open(data_dir / "ops.db"),
+        workspaces=open_workspaces(settings),
         outbox=outbox,
         traces=build_client(settings.tracing, outbox),
         metrics=Metrics(),
@@ -177,10 +208,3 @@ def embedded_url(settings: Settings) -> str:
 def ops_api_key(secret: Secret) -> str:
     """The key with which this process writes to its own store."""
     return secret.derive("ops api key")
-
-
-def _private_folder(path: Path) -> Path:
-    """Make the data folder, readable by its owner only."""
-    path.mkdir(parents=True, exist_ok=True)
-    path.chmod(0o700)
-    return path

@@ -21,6 +21,7 @@ from app.settings import DEBUG, ConfigurationError, Settings, load_settings
 if TYPE_CHECKING:
     from agents.turn import TurnResult
     from app.auth.users import Accounts
+    from app.ops.store.workspaces import Workspaces
 
 prepare_environment()
 
@@ -38,9 +39,7 @@ def run(
     """Serve the chat, the ops pages and the APIs."""
     from app.serve import serve
 
-    settings = _settings()
-    changes = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
-    serve(settings.model_copy(update={"server": settings.server.model_copy(update=changes)}), out)
+    serve(_listening_at(host, port), out)
 
 
 @app.command()
@@ -49,6 +48,7 @@ def ingest(
     dry_run: Annotated[bool, typer.Option(help="Report what would change, and change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     groups: Annotated[str, typer.Option(help="Reader groups, comma-separated; empty means everyone.")] = "",
+    owner: Annotated[str | None, typer.Option(help="Who looks after these documents and hears of complaints.")] = None,
 ) -> None:
     """Read documents and publish them as a new release of the corpus."""
     from ingest.command import run as run_ingest
@@ -59,7 +59,7 @@ def ingest(
     corpus = Corpus.open(settings.retrieval, settings.data_dir)
     try:
         readers = _split(groups) or None
-        code = run_ingest(path, corpus, settings.ingest, groups=readers, dry_run=dry_run, as_json=as_json)
+        code = run_ingest(path, corpus, settings.ingest, groups=readers, owner=owner, dry_run=dry_run, as_json=as_json)
     finally:
         corpus.close()
     raise typer.Exit(code)
@@ -127,6 +127,39 @@ def _accounts() -> Iterator[Accounts]:
         accounts.close()
 
 
+def _add_ops_commands() -> None:
+    from app.ops.command import OpsCommands, ops_app
+
+    commands = OpsCommands(
+        workspaces=_workspaces, serve=_serve_ops, keep_days=lambda: _settings().ops.keep_days, out=out
+    )
+    app.add_typer(ops_app(commands), name="ops")
+
+
+@contextmanager
+def _workspaces() -> Iterator[Workspaces]:
+    from app.ops_store import open_workspaces
+
+    workspaces = open_workspaces(_settings())
+    try:
+        yield workspaces
+    finally:
+        workspaces.close()
+
+
+def _serve_ops(host: str | None, port: int | None) -> None:
+    from app.serve_ops import serve_ops
+
+    serve_ops(_listening_at(host, port), out)
+
+
+def _listening_at(host: str | None, port: int | None) -> Settings:
+    """The settings, with what the command line says about where to listen."""
+    settings = _settings()
+    changes = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
+    return settings.model_copy(update={"server": settings.server.model_copy(update=changes)})
+
+
 def _add_account_commands() -> None:
     from app.auth.commands import keys_app, users_app
 
@@ -135,6 +168,7 @@ def _add_account_commands() -> None:
 
 
 _add_account_commands()
+_add_ops_commands()
 
 
 def main() -> None:

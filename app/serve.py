@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import socket
 from datetime import timedelta
 
 import uvicorn
 from rich.console import Console
 
 from app.bootstrap import Parley, build_parley
+from app.listening import is_loopback, refuse_taken_port
 from app.server import build_app
-from app.settings import ConfigurationError, Settings
+from app.settings import Settings
 
 SIGNIN_LINK_LIFE = timedelta(minutes=30)
 
 
 def serve(settings: Settings, out: Console) -> None:
-    """Serve until interrupted. Raises `ConfigurationError` where the port is taken."""
+    """Serve until interrupted. Raises `PortTaken`."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    _refuse_taken_port(settings)
+    refuse_taken_port(settings.server.host, settings.server.port)
     parley = build_parley(settings)
     app = build_app(parley)
     _announce(parley, out)  # last: the link must work when it is clicked
@@ -34,19 +33,6 @@ def serve(settings: Settings, out: Console) -> None:
     )
 
 
-def _refuse_taken_port(settings: Settings) -> None:
-    """Say so at once, before half a minute of loading."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.server.host, settings.server.port))
-        except OSError as error:
-            where = f"{settings.server.host}:{settings.server.port}"
-            raise ConfigurationError(
-                f"cannot listen on {where} ({error.strerror}); choose another with PORT=…"
-            ) from error
-
-
 def _announce(parley: Parley, out: Console) -> None:
     url = parley.settings.url
     password = parley.accounts.ensure_admin()
@@ -57,14 +43,7 @@ def _announce(parley: Parley, out: Console) -> None:
             highlight=False,
         )
     admins = parley.accounts.admins()
-    if admins and _is_loopback(parley.settings.server.host):
+    if admins and is_loopback(parley.settings.server.host):
         token = parley.accounts.create_signin_link(admins[0].name, SIGNIN_LINK_LIFE)
         out.print(f"  Sign in with one click (works once): {url}/signin?token={token}", highlight=False, soft_wrap=True)
     out.print(f"  Ops pages: {url}/ops    API: {url}/v1    Ctrl-C stops it\n", highlight=False)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

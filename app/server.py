@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, Request
 from langsmith import uuid7
 
 from agents.turn import Asker
@@ -17,12 +17,14 @@ from app.api.documents import documents_router
 from app.api.health import health_checks, health_router
 from app.api.openai import openai_router
 from app.auth.middleware import SessionMiddleware
-from app.auth.sessions import Sessions
+from app.auth.sessions import Sessions, current_account
 from app.auth.signin import signin_router
 from app.auth.users import Account
 from app.bootstrap import Parley, ops_api_key
-from app.ops.langsmith import langsmith_app
-from app.ops.views import OpsState, build_deep_links, build_ops
+from app.ops.langsmith import Authorize, authorize_by, by_workspace_key, langsmith_app
+from app.ops.store import OpsStore
+from app.ops.views import OpsState, build_deep_links, build_ops, build_public
+from app.ops.views.state import NOBODY
 from app.security import SecurityHeaders
 
 ROOT = Path(__file__).parent.parent
@@ -63,11 +65,18 @@ def _add_ops(app: FastAPI, parley: Parley, sessions: Sessions) -> None:
         checks=lambda: health_checks(parley),
         clock=lambda: datetime.now(UTC),
         outbox_depth=parley.outbox.depth,
+        who=_name,
     )
     analysts = [Depends(sessions.require_role(*OPS_ROLES))]
     app.include_router(build_ops(state), dependencies=analysts)
-    app.include_router(build_deep_links(), dependencies=analysts)
-    app.mount("/langsmith", langsmith_app(parley.store, _ops_key(parley), parley.settings.ops))
+    app.include_router(build_deep_links(state), dependencies=analysts)
+    app.include_router(build_public(parley.workspaces.stores))
+    app.mount("/langsmith", langsmith_app(_ops_key(parley), parley.settings.ops, workspaces=parley.workspaces.stores))
+
+
+def _name(request: Request) -> str:
+    account = current_account(request)
+    return account.name if account else NOBODY
 
 
 def _mount_chat(app: FastAPI, parley: Parley, sessions: Sessions) -> None:
@@ -93,16 +102,20 @@ def _bearer(parley: Parley, sessions: Sessions) -> Callable[..., Awaitable[Asker
     return authenticate
 
 
-def _ops_key(parley: Parley) -> Callable[[Request], Awaitable[None]]:
-    """Authentication of the embedded LangSmith API: this deployment's own key, or an analyst's API key."""
+def _ops_key(parley: Parley) -> Authorize:
+    """Authentication of the LangSmith API: this deployment's own key, an analyst's API key, or a workspace's key."""
     own_key = ops_api_key(parley.secret)
 
-    async def authorize(request: Request) -> None:
-        key = request.headers.get("x-api-key", "")
-        if hmac.compare_digest(key.encode(), own_key.encode()):
-            return
-        account = parley.accounts.verify_key(key)
-        if account is None or account.role not in OPS_ROLES:
-            raise HTTPException(401, "Send an x-api-key made by `parley keys create` for an analyst or admin.")
+    def own(key: str) -> OpsStore | None:
+        return parley.store if hmac.compare_digest(key.encode(), own_key.encode()) else None
 
-    return authorize
+    def analysts(key: str) -> OpsStore | None:
+        account = parley.accounts.verify_key(key)
+        return parley.store if account and account.role in OPS_ROLES else None
+
+    return authorize_by(
+        own,
+        analysts,
+        by_workspace_key(parley.workspaces),
+        hint="Send an x-api-key made by `parley keys create` for an analyst or admin, or by `parley ops keys create`.",
+    )

@@ -25,7 +25,7 @@ from agents.models.settings import ModelSettings
 from agents.settings import TurnSettings
 from app.auth.settings import AuthSettings
 from app.ops.experiments.settings import Experiment
-from app.ops.settings import OpsSettings
+from app.ops.settings import DatabaseSettings, OpsSettings
 from app.tracing.settings import TracingSettings
 from ingest.settings import IngestSettings
 from rails.settings import RailsSettings
@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     rails: RailsSettings = RailsSettings()
     tracing: TracingSettings = TracingSettings()
     ops: OpsSettings = OpsSettings()
+    database: DatabaseSettings = DatabaseSettings()
     experiments: dict[str, Experiment] = Field(default_factory=dict)
     """A/B experiments by name; at most one may be enabled."""
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.auth.sessions import COOKIE, SCOPE_KEY, Sessions, acting_as
 from app.auth.users import KEY_PREFIX
-
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+from app.security import SameOrigin
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -24,34 +21,27 @@ class SessionMiddleware:
     """
 
     def __init__(self, app: ASGIApp, sessions: Sessions, origins: Collection[str] = ()) -> None:
+        self.app = SameOrigin(_WithSession(app, sessions), origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+class _WithSession:
+    def __init__(self, app: ASGIApp, sessions: Sessions) -> None:
         self.app = app
         self._sessions = sessions
-        self._origins = {origin.rstrip("/").lower() for origin in origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        if _changes_state(scope) and not self._is_same_origin(connection):
-            await _refuse(scope, receive, send)
-            return
         token = connection.cookies.get(COOKIE, "")
         account = self._sessions.account_of_token(token) if token else None
         headers = _with_trusted_session(connection, token if account else None)
         with acting_as(account):
             await self.app({**scope, "headers": headers, SCOPE_KEY: account}, receive, send)
-
-    def _is_same_origin(self, connection: HTTPConnection) -> bool:
-        """Browsers name the origin of such requests; programs, which hold no cookie, need not."""
-        origin = connection.headers.get("origin", "").lower()
-        if not origin:
-            return connection.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
-        return origin in self._origins or urlsplit(origin).netloc == connection.headers.get("host", "").lower()
-
-
-def _changes_state(scope: Scope) -> bool:
-    return scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
 
 
 def _with_trusted_session(connection: HTTPConnection, token: str | None) -> Headers:
@@ -72,11 +62,3 @@ def _with_trusted_session(connection: HTTPConnection, token: str | None) -> Head
 def _is_foreign_bearer(value: bytes) -> bool:
     scheme, _, credentials = value.partition(b" ")
     return scheme.lower() == b"bearer" and not credentials.strip().startswith(KEY_PREFIX.encode())
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008, "reason": "cross-origin"})
-        return
-    detail = "This request came from another site and was refused. Open Parley at its own address and try again."
-    await JSONResponse({"detail": detail}, status_code=403)(scope, receive, send)

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from app.auth.errors import TooManyAttempts
 from app.auth.sessions import SIGNIN_PATH, Sessions
+from app.security import local_path
 
 # A link's token must not be kept in a cache, nor told to the next site as the referrer. "no-referrer" would also make
 # browsers send the form with the origin "null", which is refused.
@@ -87,12 +88,6 @@ def signin_router(sessions: Sessions) -> APIRouter:
         return response
 
     return router
-
-
-def local_path(path: str) -> str:
-    """The path if it stays on this server, else `/`: nobody is sent on to another site."""
-    plain = all(character.isprintable() and character != "\\" for character in path)
-    return path if path.startswith("/") and not path.startswith("//") and plain else "/"
 
 
 def _address(request: Request) -> str:

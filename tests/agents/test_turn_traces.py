@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 import uvicorn
 import zstandard
+from fastapi import Request
 from langsmith import Client
 from langsmith.schemas import Run
 
@@ -54,8 +55,12 @@ class Traces:
 
 @pytest.fixture
 def traces(tmp_path: Path) -> Iterator[Traces]:
-    store = OpsStore.open(tmp_path / "ops.db")
-    app = langsmith_app(store, lambda request: None)
+    store = OpsStore.open(tmp_path / "ops")
+
+    async def authorize(request: Request) -> OpsStore:
+        return store
+
+    app = langsmith_app(authorize)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

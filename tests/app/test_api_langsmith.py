@@ -43,7 +43,7 @@ def finished_turn(served: Any, wait_for: Any) -> UUID:
     api = OpenAI(base_url=f"{served.url}/v1", api_key=served.key(), max_retries=0)
     reply = api.chat.completions.create(model="parley", messages=[{"role": "user", "content": CARRY_OVER}])
     run_id = UUID(reply.parley["run_id"])
-    wait_for(lambda: (run := served.parley.store.run(run_id)) is not None and run.end_time is not None)
+    wait_for(lambda: [run.end_time is not None for run in served.parley.store.runs.many([run_id])] == [True])
     return run_id
 
 

@@ -14,9 +14,10 @@ from fastapi import Depends, FastAPI, Request
 from app.auth.middleware import SessionMiddleware
 from app.auth.sessions import COOKIE, Sessions, acting_account, session_metadata
 from app.auth.settings import AuthSettings
-from app.auth.signin import local_path, signin_router
+from app.auth.signin import signin_router
 from app.auth.users import Account, Accounts
 from app.secret import Secret
+from app.security import local_path
 
 PASSWORD = "correct horse battery"
 ORIGIN = "http://parley.test"

@@ -63,9 +63,11 @@ def test_names_that_other_tools_agree_on_are_understood(monkeypatch: pytest.Monk
 def test_keys_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGSMITH_API_KEY", "lsv2-key")
     monkeypatch.setenv("PARLEY_MODEL__API_KEY", "sk-key")
+    monkeypatch.setenv("PARLEY_DATABASE__URL", "postgresql://u:pw-key@h/db")
     shown = f"{load_settings()!r} {load_settings().model_dump_json()}"
     assert "lsv2-key" not in shown
     assert "sk-key" not in shown
+    assert "pw-key" not in shown
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,7 @@ def test_keys_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PARLEY_SERVER__PORT", "many", "server.port: Input should be a valid integer"),
         ("PARLEY_SERVER__PORT", "70000", "server.port: Input should be less than or equal to 65535"),
         ("PARLEY_MODEL__NAME", "gpt", "model.name: write local, scripted,"),
+        ("PARLEY_DATABASE__URL", "mysql://u:password@h/db", "database.url: must be empty or begin with postgresql://"),
         ("PARLEY_TRACING__ENDPOINT", "not a url", "tracing.endpoint: String should match pattern"),
     ],
 )

@@ -13,6 +13,7 @@ import struct
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 from product import Product
@@ -48,7 +49,7 @@ def journey(product: Product, documents: str) -> dict[str, Any]:
         outcome["answered"] = reply.parley["status"]
         outcome["model"] = reply.parley["model"]
         with product.store() as store:
-            product.wait_for(lambda: store.run(reply.parley["run_id"]) is not None)
+            product.wait_for(lambda: store.runs.many([UUID(reply.parley["run_id"])]) != [])
         with httpx.Client(base_url=product.url, follow_redirects=True) as browser:
             link = next(word for word in product.log.read_text().split() if "/signin?token=" in word)
             pages = {

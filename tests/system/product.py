@@ -22,6 +22,7 @@ from app.auth.settings import AuthSettings
 from app.auth.users import Accounts, Role
 from app.ops.store import OpsStore
 
+SERVING = [("run",), ("ops",)]
 WAIT_S = 240.0
 """Far more than anything here takes on an idle machine: tests wait for what must come, and never measure."""
 
@@ -47,7 +48,7 @@ class Product:
                 [sys.executable, "-m", "app.cli", *arguments],
                 env={**inherited, **settings, **self.environment},
                 cwd=self.data_dir.parent,
-                stdout=subprocess.PIPE if arguments[0] != "run" else log,
+                stdout=log if arguments in SERVING else subprocess.PIPE,
                 stderr=log,
                 text=True,
             )
@@ -101,7 +102,7 @@ class Product:
     @contextmanager
     def store(self) -> Iterator[OpsStore]:
         """The ops store, read beside the server."""
-        store = OpsStore.open(self.data_dir / "ops.db")
+        store = OpsStore.open(self.data_dir / "ops")
         yield store
         store.close()
 

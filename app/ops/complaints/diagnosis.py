@@ -56,6 +56,9 @@ class _Evidence:
 
     @property
     def _cited(self) -> str | None:
+        """The document that the answer rests on first; what an abstention shows as nearest is no ground."""
+        if self._root.metadata.get("status") == "abstained":
+            return None
         return _first(_texts(self._outputs.get("citations"), "document"))
 
     def _fault(self) -> Diagnosis | None:

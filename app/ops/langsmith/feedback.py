@@ -12,7 +12,7 @@ from app.ops.langsmith.request import Store, read_json
 from app.ops.langsmith.wire import feedback_v1
 from app.ops.store import Feedback, OpsStore
 from app.ops.store.feedback_configs import FeedbackConfig
-from app.ops.store.models import FeedbackChange, FeedbackFields
+from app.ops.store.models import CleanText, FeedbackChange, FeedbackFields
 
 router = APIRouter()
 
@@ -34,8 +34,8 @@ async def create_feedback(request: Request, store: Store) -> dict[str, Any]:
 def list_feedback(
     store: Store,
     run: Annotated[list[UUID] | None, Query()] = None,
-    key: Annotated[list[str] | None, Query()] = None,
-    source: Annotated[list[str] | None, Query()] = None,
+    key: Annotated[list[CleanText] | None, Query()] = None,
+    source: Annotated[list[CleanText] | None, Query()] = None,
     session: Annotated[list[UUID] | None, Query()] = None,
     comparative_experiment_id: UUID | None = None,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
