@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib import util
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
+from typing import Any
 
 import pytest
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.testclient import TestClient
 from langsmith import Client
+from starlette.types import ASGIApp
 
 from app.ops.langsmith import langsmith_app
 from app.ops.settings import OpsSettings
 from app.ops.store import OpsStore
 from app.ops.store.database import Database
+from app.ops.views import Check, OpsState, build_deep_links, build_ops, build_public
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 API_KEY = "a-key-for-tests"
 OpenStore = Callable[[], OpsStore]
@@ -78,8 +86,16 @@ def store(open_store: OpenStore) -> OpsStore:
 
 
 @contextmanager
-def serving(store: OpsStore, settings: OpsSettings | None = None) -> Iterator[str]:
-    """The address of the API, mounted as the product mounts it."""
+def serving(
+    store: OpsStore,
+    settings: OpsSettings | None = None,
+    others: Sequence[OpsStore] = (),
+    wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+) -> Iterator[str]:
+    """The address of the API, mounted as the product mounts it; `others` are workspaces that no key opens.
+
+    `wrap` may put something before the API.
+    """
 
     async def authorize(request: Request) -> OpsStore:
         if request.headers.get("x-api-key") != API_KEY:
@@ -87,8 +103,8 @@ def serving(store: OpsStore, settings: OpsSettings | None = None) -> Iterator[st
         return store
 
     app = FastAPI()
-    app.mount("/langsmith", langsmith_app(authorize, settings))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
+    app.mount("/langsmith", langsmith_app(authorize, settings, workspaces=lambda: [store, *others]))
+    server = uvicorn.Server(uvicorn.Config(wrap(app), host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -118,3 +134,39 @@ def client(langsmith_url: str) -> Iterator[Client]:
     opened = Client(api_url=langsmith_url, api_key=API_KEY, auto_batch_tracing=True)
     yield opened
     opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """The API in a process of its own, on either engine; tests kill it and start it again."""
+    schema = f"test_{os.getpid()}_{next(_schemas)}"
+    server = (request.getfixturevalue("postgres_url"), schema) if request.param == "postgresql" else None
+    process = _beside("api_process").ApiProcess(tmp_path / "ops", API_KEY, server)
+    process.start()
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def ops_state(store: OpsStore) -> OpsState:
+    async def checks() -> list[Check]:
+        return []
+
+    return OpsState(store, {}, checks, clock=lambda: datetime.now(UTC), who=lambda request: "ann")
+
+
+@pytest.fixture
+def pages(ops_state: OpsState) -> Iterator[TestClient]:
+    """Every page, the deep links and what is shared, for somebody called ann."""
+    app = FastAPI()
+    app.include_router(build_ops(ops_state))
+    app.include_router(build_deep_links(ops_state))
+    app.include_router(build_public(lambda: [ops_state.store]))
+    with TestClient(app, base_url="http://ops.example", follow_redirects=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def fill() -> object:
+    """`fill(store, word)` puts rows that say `word` into every table there is."""
+    return _beside("filled").fill

@@ -120,6 +120,7 @@ BLOCKED = [{"rail": "injection", "stage": "input", "action": "block"}]
         ("not_retrieved", NOTHING, {}, None, Documents(overlooked="rules.md")),
         ("not_retrieved", None, {}, SAID_OVERLOOKED[0], Documents(overlooked="rules.md")),
         ("no_document", NOTHING, {}, None, Documents()),
+        ("no_document", None, {"status": "abstained"}, None, Documents()),
         ("answer", None, {}, "Other", Documents()),
         ("answer", None, {}, SAID_OVERLOOKED[0], Documents()),
     ],

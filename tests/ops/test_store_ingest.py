@@ -110,34 +110,32 @@ def test_first_token_thread_and_skewed_clocks(store: OpsStore) -> None:
 USAGE = {"input_tokens": 10, "output_tokens": 5, "total_cost": 0.5}
 
 
-def tree(store: OpsStore, *, reverse: bool = False) -> dict[str, UUID]:
+def tree(store: OpsStore, *, reverse: bool = False, at_once: bool = False) -> dict[str, UUID]:
     """turn > (agent > (model > inner model), model 2), chain that only hands on a message."""
     ids = {name: uuid4() for name in ("turn", "agent", "model", "inner", "model2", "chain")}
     parents = {"agent": "turn", "model": "agent", "inner": "model", "model2": "turn", "chain": "turn"}
-    places: dict[str, str] = {}
-    for name, run_id in ids.items():
-        above = f"{places[parents[name]]}." if name in parents else ""
-        places[name] = f"{above}{START:%Y%m%dT%H%M%S%f}Z{run_id}"
     posts = [
         a_run(
             id=ids[name],
             name=name,
             trace_id=ids["turn"],
-            dotted_order=places[name],
             parent_run_id=ids[parents[name]] if name in parents else None,
             run_type="llm" if name in ("model", "inner", "model2") else "chain",
             outputs={} if name in ("turn", "agent") else {"usage_metadata": USAGE},
         )
         for name in ids
     ]
-    for post in reversed(posts) if reverse else posts:
-        store.ingest(Ingest(posts=[post]))
+    posts = posts[::-1] if reverse else posts
+    for some in [posts] if at_once else [[post] for post in posts]:
+        store.ingest(Ingest(posts=some))
     return ids
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_parents_add_up_their_model_calls_once(store: OpsStore, reverse: bool) -> None:
-    ids = tree(store, reverse=reverse)
+@pytest.mark.parametrize("at_once", [False, True])
+def test_parents_add_up_their_model_calls_once(store: OpsStore, reverse: bool, at_once: bool) -> None:
+    ids = tree(store, reverse=reverse, at_once=at_once)
+    assert store.runs.get(ids["inner"]).ancestors == [ids[name] for name in ("turn", "agent", "model")]
     tokens = {name: store.runs.get(run_id).total_tokens for name, run_id in ids.items()}
     assert tokens == {"turn": 30, "agent": 15, "model": 15, "inner": 15, "model2": 15, "chain": None}
     assert store.runs.get(ids["turn"]).total_cost == 1.0
@@ -157,7 +155,7 @@ def test_runs_that_are_their_own_ancestors_do_no_harm(store: OpsStore) -> None:
         a_run(id=uuid4(), trace_id=trace, parent_run_id=uuid4()),
     ]
     store.ingest(Ingest(posts=posts))
-    assert (store.runs.get(one).total_tokens, store.runs.get(two).total_tokens) == (15, None)
+    assert (store.runs.get(one).total_tokens, store.runs.get(two).total_tokens) == (15, 15)
 
 
 # The database
