@@ -24,9 +24,9 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from app.ops.store import query, search
-from app.ops.store.filters import compile_filter
 from app.ops.store.models import RunQuery
+from app.ops.store.runs import query, search
+from app.ops.store.runs.filters import compile_filter
 from app.ops.store.tables import runs, turns
 from app.ops.store.tables.base import microseconds
 from app.ops.store.tables.runs import QUESTION_START, question_start

@@ -26,8 +26,8 @@ import psutil
 import requests
 from rich.progress import Progress
 
-from app.ops.langsmith.multipart import parse_form, read_runs
 from app.ops.langsmith.request import expanded
+from app.ops.langsmith.runs.multipart import parse_form, read_runs
 from app.tracing.spool import WriteRequest
 from evals.bench.figures import Figure, Target, quantile
 from evals.bench.recorded import Variations, record

@@ -15,7 +15,7 @@ from agents.turn import Asker, Citation, TurnResult, Verdict
 from app.bootstrap import Parley, build_parley
 from app.complaints import CorpusSources, Rechecks, good_news, passes
 from app.ops.store.complaints import Complaint
-from app.ops.store.dataset_models import DatasetFields, ExampleFields
+from app.ops.store.datasets.models import DatasetFields, ExampleFields
 from app.settings import Settings
 from ingest.pipeline import ingest
 from ingest.settings import IngestSettings

@@ -16,10 +16,10 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from pydantic import TypeAdapter
 
 from app.ops.store import Ingest, OpsStore
-from app.ops.store.dataset_models import DatasetFields, ExampleFields
+from app.ops.store.datasets.models import DatasetFields, ExampleFields
 from app.ops.store.models import FeedbackFields, ProjectFields, RunFields
-from app.ops.store.prompt_models import CommitFields, PromptFields
-from app.ops.store.queue_models import ItemFields, QueueFields, RubricItem
+from app.ops.store.prompts.models import CommitFields, PromptFields
+from app.ops.store.queues.models import ItemFields, QueueFields, RubricItem
 from app.ops.views import Check, OpsState, build_deep_links, build_ops, build_public
 
 _RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)

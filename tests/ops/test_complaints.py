@@ -13,7 +13,7 @@ from app.ops.complaints import ComplaintDesk, UnknownSources
 from app.ops.complaints.desk import REGRESSIONS
 from app.ops.complaints.diagnosis import SAID_OVERLOOKED, SAID_UNSUPPORTED
 from app.ops.store import Ingest, OpsStore
-from app.ops.store.dataset_models import ExampleQuery
+from app.ops.store.datasets.models import ExampleQuery
 from app.ops.store.models import Document, FeedbackChange, FeedbackFields, RunFields
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)

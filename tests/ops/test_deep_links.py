@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 from langsmith import Client, evaluate
 
 from app.ops.store import OpsStore
-from app.ops.store.prompt_models import CommitFields, PromptFields
-from app.ops.store.queue_models import QueueFields
+from app.ops.store.prompts.models import CommitFields, PromptFields
+from app.ops.store.queues.models import QueueFields
 
 HOST = "http://ops.example"
 

@@ -18,11 +18,11 @@ from langsmith._exceptions import APIStatusError, ConflictError, NotFoundError
 from pydantic import TypeAdapter
 
 from app.ops.store import OpsStore
-from app.ops.store.checks import Check, judge
-from app.ops.store.dataset_models import DatasetFields, ExampleQuery
+from app.ops.store.datasets.models import DatasetFields, ExampleQuery
 from app.ops.store.models import FeedbackFields, FeedbackStats, Ingest, ProjectFields, Run, RunFields
-from app.ops.store.queue_models import QueueFields
-from app.ops.store.rule_models import Application, CodeEvaluator, Rule, RuleFields, SpendLimit
+from app.ops.store.queues.models import QueueFields
+from app.ops.store.rules.checks import Check, judge
+from app.ops.store.rules.models import Application, CodeEvaluator, Rule, RuleFields, SpendLimit
 
 KEY = {"x-api-key": "a-key-for-tests"}
 START = datetime(2026, 5, 4, 12, tzinfo=UTC)

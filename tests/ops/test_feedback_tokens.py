@@ -16,7 +16,7 @@ from langsmith.utils import LangSmithConflictError, LangSmithError, LangSmithNot
 
 from app.ops.langsmith import langsmith_app
 from app.ops.store import OpsStore
-from app.ops.store.feedback_tokens import FeedbackTokens, Lifetime, TokenFields
+from app.ops.store.feedback.tokens import FeedbackTokens, Lifetime, TokenFields
 
 KEY = {"x-api-key": "a-key-for-tests"}
 RATING: FeedbackConfig = {"type": "continuous", "min": 0, "max": 5}

@@ -283,6 +283,7 @@ def test_what_is_not_there_is_not_found(http: httpx.Client) -> None:
 
 def test_what_is_not_served_says_so_by_name(http: httpx.Client) -> None:
     refused(http.get("/api/v2/sandboxes/boxes"), 501, "sandboxes")
+    refused(http.get("/feedback/formulas"), 501, "formulas")
     refused(http.post("/api/v1/workspaces/current/secrets", json=[]), 501, "secrets")
     project = http.get("/sessions").json()[0]["id"]
     refused(http.post("/api/v2/runs/query", json={"project_ids": [project], "ai_search": "slow"}), 501, "ai_search")

@@ -18,13 +18,13 @@ from langsmith import Client
 from pydantic import TypeAdapter, ValidationError
 
 from app.ops.store import Conflict, Ingest, NotFound, OpsStore
-from app.ops.store.list_prices import every_list_price
-from app.ops.store.model_uses import model_uses
+from app.ops.store.costs.book import PriceBook, called_model
+from app.ops.store.costs.list_prices import every_list_price
+from app.ops.store.costs.model_uses import model_uses
+from app.ops.store.costs.models import Price, PriceFields, costs
+from app.ops.store.costs.recosting import Recosted, Scope, recost
+from app.ops.store.costs.usage import LARGEST_TOKENS, LARGEST_USD
 from app.ops.store.models import RunFields, Usage
-from app.ops.store.price_book import PriceBook, called_model
-from app.ops.store.price_models import Price, PriceFields, costs
-from app.ops.store.recosting import Recosted, Scope, recost
-from app.ops.store.usage import LARGEST_TOKENS, LARGEST_USD
 
 RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)

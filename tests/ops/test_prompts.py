@@ -16,8 +16,8 @@ from langsmith.schemas import AgentEntry, FileEntry, PromptSortField, SkillEntry
 from langsmith.utils import LangSmithConflictError, LangSmithError, LangSmithNotFoundError
 
 from app.ops.store import Conflict, NotFound, OpsStore
-from app.ops.store.prompt_history import compare, history, readable
-from app.ops.store.prompt_models import CommitFields, PromptFields
+from app.ops.store.prompts.history import compare, history, readable
+from app.ops.store.prompts.models import CommitFields, PromptFields
 
 KEY = {"x-api-key": "a-key-for-tests"}
 

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from app.ops.store import NotFound, OpsStore
 from app.ops.store.models import Ingest, ProjectFields, RunFields
-from app.ops.store.queue_models import ItemFields, ItemQuery, QueueFields, Review
+from app.ops.store.queues.models import ItemFields, ItemQuery, QueueFields, Review
 
 KEY = {"x-api-key": "a-key-for-tests"}
 START = datetime(2026, 5, 4, 12, tzinfo=UTC)

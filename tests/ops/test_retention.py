@@ -15,10 +15,10 @@ from sqlalchemy import func, inspect, select
 
 from app.ops.retention import Sweeper
 from app.ops.store import Ingest, NotFound, OpsStore, RunQuery
-from app.ops.store.dataset_models import DatasetFields, ExampleFields
+from app.ops.store.datasets.models import DatasetFields, ExampleFields
 from app.ops.store.models import Attachment, FeedbackFields, ProjectFields, RunFields
-from app.ops.store.queue_models import ItemFields, QueueFields
-from app.ops.store.retention import Swept
+from app.ops.store.queues.models import ItemFields, QueueFields
+from app.ops.store.runs.retention import Swept
 from app.ops.store.tables import metadata
 
 _RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)

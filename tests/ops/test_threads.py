@@ -15,7 +15,7 @@ from langsmith._exceptions import UnprocessableEntityError
 
 from app.ops.store import Ingest, OpsStore, RunQuery
 from app.ops.store.models import Document, RunFields
-from app.ops.store.thread_models import ThreadQuery
+from app.ops.store.runs.thread_models import ThreadQuery
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.ops.store.costs.usage import LARGEST_TOKENS, LARGEST_USD, read_usage, reported_usage, usage_in
 from app.ops.store.models import Usage
-from app.ops.store.usage import LARGEST_TOKENS, LARGEST_USD, read_usage, reported_usage, usage_in
 
 GOLDEN = sorted((Path(__file__).parent / "fixtures" / "usage").glob("*.json"))
 HALVES = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_cost", "completion_cost", "total_cost")

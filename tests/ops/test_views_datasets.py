@@ -14,10 +14,10 @@ from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from app.ops.experiments.paired import paired_difference, t95
 from app.ops.store import Ingest, OpsStore
-from app.ops.store.dataset_models import Dataset, DatasetFields, Example, ExampleFields, ExampleQuery
-from app.ops.store.experiment_models import ComparisonFields
-from app.ops.store.experiment_table import experiment_rows
-from app.ops.store.feedback_configs import ConfigFields, FeedbackConfig
+from app.ops.store.datasets.experiment_models import ComparisonFields
+from app.ops.store.datasets.experiment_table import experiment_rows
+from app.ops.store.datasets.models import Dataset, DatasetFields, Example, ExampleFields, ExampleQuery
+from app.ops.store.feedback.configs import ConfigFields, FeedbackConfig
 from app.ops.store.models import FeedbackFields, ProjectFields, RunFields
 
 START = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from app.ops.store import Ingest, OpsStore
+from app.ops.store.costs.models import PriceFields
 from app.ops.store.models import RunFields
-from app.ops.store.price_models import PriceFields
 from app.ops.views.prices import build_prices
 from app.ops.views.state import Check, OpsState
 

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from app.ops.store import OpsStore
-from app.ops.store.prompt_models import Commit, CommitFields, PromptFields
+from app.ops.store.prompts.models import Commit, CommitFields, PromptFields
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 

@@ -10,9 +10,9 @@ from pydantic import TypeAdapter
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from app.ops.store import Feedback, Ingest, OpsStore
-from app.ops.store.feedback_configs import ConfigFields, FeedbackConfig
+from app.ops.store.feedback.configs import ConfigFields, FeedbackConfig
 from app.ops.store.models import RunFields
-from app.ops.store.queue_models import Conditions, ItemFields, ItemQuery, Queue, QueueFields, RubricItem, Rule
+from app.ops.store.queues.models import Conditions, ItemFields, ItemQuery, Queue, QueueFields, RubricItem, Rule
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 _RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)

@@ -14,7 +14,7 @@ from selectolax.lexbor import LexborHTMLParser as HTMLParser
 from app.ops.server import OpsParts, build_ops_app
 from app.ops.settings import OpsSettings
 from app.ops.store import Ingest, OpsStore
-from app.ops.store.dataset_models import DatasetFields, ExampleFields
+from app.ops.store.datasets.models import DatasetFields, ExampleFields
 from app.ops.store.models import RunFields
 from app.ops.store.workspaces import Workspaces
 

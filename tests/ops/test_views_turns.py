@@ -15,7 +15,7 @@ from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from app.ops.store import Ingest, OpsStore
 from app.ops.store.models import FeedbackFields, RunFields
-from app.ops.store.saved_filters import MAX_SAVED
+from app.ops.store.runs.saved_filters import MAX_SAVED
 from app.ops.turns import LOOKED_INTO, TurnFilter, count_turns, find_turns
 from app.ops.views.turns import MOST_COUNTED_OF_A_FILTER
 

@@ -11,7 +11,7 @@ from app.ops.complaints.diagnosis import Diagnosis, diagnose
 from app.ops.complaints.sources import Sources
 from app.ops.store import Feedback, OpsStore, Run
 from app.ops.store.complaints import Complaint
-from app.ops.store.dataset_models import DatasetFields, ExampleFields
+from app.ops.store.datasets.models import DatasetFields, ExampleFields
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.ops.experiments.paired import Difference, paired_difference
 from app.ops.experiments.statistics import Interval, wilson
-from app.ops.store.score_board import ExampleKey, ScoreBoard
+from app.ops.store.datasets.score_board import ExampleKey, ScoreBoard
 
 
 @dataclass(frozen=True)

@@ -7,41 +7,34 @@ from collections.abc import Awaitable, Callable, Iterable
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.ops.langsmith import (
+from app.ops.langsmith import info, prices, workspace
+from app.ops.langsmith.datasets import datasets, example_forms, examples, experiments
+from app.ops.langsmith.datasets import files as dataset_files
+from app.ops.langsmith.datasets import shared as shared_datasets
+from app.ops.langsmith.errors import NotServed, answer_errors
+from app.ops.langsmith.feedback import configs as feedback_configs
+from app.ops.langsmith.feedback import feedback
+from app.ops.langsmith.feedback import tokens as feedback_tokens
+from app.ops.langsmith.otlp import routes as otlp
+from app.ops.langsmith.prompts import directories as prompt_directories
+from app.ops.langsmith.prompts import prompts
+from app.ops.langsmith.prompts import webhooks as prompt_webhooks
+from app.ops.langsmith.queues import items as queue_items
+from app.ops.langsmith.queues import queues
+from app.ops.langsmith.queues import runs as queue_runs
+from app.ops.langsmith.rules import evaluators, rules, spend
+from app.ops.langsmith.runs import (
     attachments,
     dashboard,
-    dataset_files,
-    datasets,
-    evaluators,
-    example_forms,
-    examples,
-    experiments,
-    feedback,
-    feedback_configs,
-    feedback_tokens,
-    info,
-    otlp,
-    prices,
-    prompt_directories,
-    prompt_webhooks,
-    prompts,
-    queue_items,
-    queue_runs,
-    queues,
-    rules,
     runs,
     runs_v2,
     sessions,
     sessions_v2,
-    shared_datasets,
     shared_runs,
     sharing,
-    spend,
     threads,
     tracing,
-    workspace,
 )
-from app.ops.langsmith.errors import NotServed, answer_errors
 from app.ops.settings import OpsSettings
 from app.ops.store import OpsStore
 

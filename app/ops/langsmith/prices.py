@@ -12,9 +12,9 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
 from app.ops.langsmith.request import Store, read_json
-from app.ops.store.list_prices import every_list_price
+from app.ops.store.costs.list_prices import every_list_price
+from app.ops.store.costs.models import Price, PriceFields
 from app.ops.store.models import Moment
-from app.ops.store.price_models import Price, PriceFields
 
 router = APIRouter()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.ops.store import Feedback, OpsStore, Project
 from app.ops.store.models import Expected, FeedbackStats, RunStats
-from app.ops.store.rollup import AMOUNTS
+from app.ops.store.runs.rollup import AMOUNTS
 
 Stats = Mapping[str, FeedbackStats]
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, func, or_, select, update
 
 from app.ops.store.database import Database
 from app.ops.store.errors import NotFound
-from app.ops.store.feedback import THUMB_KEY, feedback_of
+from app.ops.store.feedback.feedback import THUMB_KEY, feedback_of
 from app.ops.store.models import Feedback
 from app.ops.store.tables import feedback, turns
 from app.ops.store.tables.complaints import complaints

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Column, Connection, Integer, Table, func, insert, inspect, select, text
 
-from app.ops.store import search
+from app.ops.store.runs import search
 from app.ops.store.tables import counters, metadata
 
 STEPS: list[Callable[[Connection], None]] = []

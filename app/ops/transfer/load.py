@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import BigInteger, Connection, Integer, Table, Uuid, delete, func, insert, select, text
 
-from app.ops.store import Conflict, InvalidRecord, NotFound, OpsStore, search
+from app.ops.store import Conflict, InvalidRecord, NotFound, OpsStore
 from app.ops.store.migrations import STEPS
+from app.ops.store.runs import search
 from app.ops.store.tables import counters, metadata, projects, run_bodies, runs
 from app.ops.store.tables.base import Moment, Usd
 from app.ops.transfer.export import BLOBS, MANIFEST, Transferred

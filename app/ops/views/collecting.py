@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.ops.store import NotFound, OpsStore, Run, StoreError
-from app.ops.store.dataset_models import Dataset, DatasetFields, ExampleFields
+from app.ops.store.datasets.models import Dataset, DatasetFields, ExampleFields
 from app.ops.views.addresses import BASE, dataset_url
 from app.ops.views.answers import Form, PageRoute, see
 from app.ops.views.examples import splits_of

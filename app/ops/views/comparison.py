@@ -12,11 +12,11 @@ from fastapi.responses import HTMLResponse, Response
 
 from app.ops.experiments.side_by_side import Preference, Standing, preference, preferred, standing
 from app.ops.store import OpsStore, Run
-from app.ops.store.dataset_models import Dataset, Example
-from app.ops.store.experiment_models import Comparison, ExampleResults, ResultsQuery
-from app.ops.store.experiment_table import ExperimentRow, experiment_rows
-from app.ops.store.score_board import ExampleKey, ScoreBoard, read_score_board
-from app.ops.store.scores import Scores
+from app.ops.store.datasets.experiment_models import Comparison, ExampleResults, ResultsQuery
+from app.ops.store.datasets.experiment_table import ExperimentRow, experiment_rows
+from app.ops.store.datasets.models import Dataset, Example
+from app.ops.store.datasets.score_board import ExampleKey, ScoreBoard, read_score_board
+from app.ops.store.datasets.scores import Scores
 from app.ops.views.addresses import BASE
 from app.ops.views.answers import PageRoute, see
 from app.ops.views.comparison_query import AGAINST, MOST, SHOWS, Query, read_query

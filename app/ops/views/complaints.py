@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from app.ops.complaints.diagnosis import CAUSES
 from app.ops.store import NotFound, OpsStore
 from app.ops.store.complaints import Complaint
-from app.ops.store.dataset_models import ExampleChange
+from app.ops.store.datasets.models import ExampleChange
 from app.ops.views.addresses import BASE
 from app.ops.views.forms import read_form
 from app.ops.views.render import not_found, page

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
 
 from app.ops.store import OpsStore, StoreError
-from app.ops.store.dataset_models import Dataset, DatasetChange, DatasetFields, DatasetVersion, Example, ExampleQuery
+from app.ops.store.datasets.models import Dataset, DatasetChange, DatasetFields, DatasetVersion, Example, ExampleQuery
 from app.ops.views.addresses import BASE, dataset_url, datasets_url
 from app.ops.views.answers import Form, PageRoute, see
 from app.ops.views.json_fields import explained, json_object, written

@@ -14,9 +14,9 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from app.ops.langsmith import csv_files
+from app.ops.langsmith.datasets import csv_files
 from app.ops.store import OpsStore, StoreError
-from app.ops.store.dataset_models import MAX_EXAMPLES, Example, ExampleFields, ExampleQuery
+from app.ops.store.datasets.models import MAX_EXAMPLES, Example, ExampleFields, ExampleQuery
 from app.ops.store.tables.base import json_text
 from app.ops.views.addresses import BASE, dataset_url
 from app.ops.views.answers import LARGEST_FORM_BYTES, PageRoute, see

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.ops.store import OpsStore, StoreError
-from app.ops.store.dataset_models import SPLIT_KEY, Dataset, DatasetVersion, Example, ExampleChange, ExampleFields
+from app.ops.store.datasets.models import SPLIT_KEY, Dataset, DatasetVersion, Example, ExampleChange, ExampleFields
 from app.ops.views.addresses import BASE, dataset_url, example_url
 from app.ops.views.answers import Form, PageRoute, refused, see
 from app.ops.views.json_fields import explained, json_object, written

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.ops.store import NotFound, OpsStore, StoreError
-from app.ops.store.model_uses import NEWEST_RUNS, ModelUse, model_uses
-from app.ops.store.price_models import Price, PriceFields
-from app.ops.store.recosting import Scope
+from app.ops.store.costs.model_uses import NEWEST_RUNS, ModelUse, model_uses
+from app.ops.store.costs.models import Price, PriceFields
+from app.ops.store.costs.recosting import Scope
 from app.ops.views.addresses import BASE
 from app.ops.views.forms import read_form
 from app.ops.views.render import not_found, page

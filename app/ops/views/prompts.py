@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.ops.store import Conflict, OpsStore
-from app.ops.store.prompt_history import DiffLine, Version, compare, history, readable
-from app.ops.store.prompt_models import LIVE, Commit, Prompt, PromptQuery, Tag, TagMove
+from app.ops.store.prompts.history import DiffLine, Version, compare, history, readable
+from app.ops.store.prompts.models import LIVE, Commit, Prompt, PromptQuery, Tag, TagMove
 from app.ops.views.addresses import BASE, prompt_url
 from app.ops.views.answers import Form, PageRoute, see
 from app.ops.views.lists import Listed, asked, listed, page_number

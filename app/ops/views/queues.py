@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.ops.store import NotFound, OpsStore, Run, StoreError
-from app.ops.store.queue_models import Item, ItemFields, ItemQuery, Queue, QueueFields, RubricItem
+from app.ops.store.queues.models import Item, ItemFields, ItemQuery, Queue, QueueFields, RubricItem
 from app.ops.views.addresses import BASE, queue_url
 from app.ops.views.answers import Form, PageRoute, see
 from app.ops.views.collecting import MOST_RUNS

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from app.ops.store import NotFound, OpsStore, Run
-from app.ops.store.dataset_models import Dataset, Example
-from app.ops.store.experiment_models import Comparison, ResultsQuery
-from app.ops.store.experiment_table import ExperimentRow, experiment_rows
-from app.ops.store.score_board import ExampleKey, ScoreBoard, read_score_board
-from app.ops.store.scores import Scores
+from app.ops.store.datasets.experiment_models import Comparison, ResultsQuery
+from app.ops.store.datasets.experiment_table import ExperimentRow, experiment_rows
+from app.ops.store.datasets.models import Dataset, Example
+from app.ops.store.datasets.score_board import ExampleKey, ScoreBoard, read_score_board
+from app.ops.store.datasets.scores import Scores
 from app.ops.views.addresses import BASE, dataset_url, results_url
 from app.ops.views.answers import PageRoute
 from app.ops.views.figures import Dot, dots

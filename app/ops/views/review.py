@@ -11,9 +11,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.ops.store import NotFound, OpsStore, Run, RunQuery, StoreError
-from app.ops.store.dataset_models import ExampleQuery
+from app.ops.store.datasets.models import ExampleQuery
 from app.ops.store.models import FeedbackFields
-from app.ops.store.queue_models import Item, ItemQuery, Queue, Review
+from app.ops.store.queues.models import Item, ItemQuery, Queue, Review
 from app.ops.views.addresses import BASE, queue_url
 from app.ops.views.answers import Form, PageRoute, see
 from app.ops.views.json_fields import explained

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.ops.store import OpsStore
-from app.ops.store.feedback_configs import FeedbackConfig
-from app.ops.store.queue_models import Conditions, Queue, RubricItem, Rule
+from app.ops.store.feedback.configs import FeedbackConfig
+from app.ops.store.queues.models import Conditions, Queue, RubricItem, Rule
 
 MOST_KEYS = 9
 """So many choices have a number key each."""

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from app.ops.store import NotFound, OpsStore, Run, RunQuery
-from app.ops.store.dataset_models import Dataset, Example, ExampleQuery
+from app.ops.store.datasets.models import Dataset, Example, ExampleQuery
 from app.ops.views.addresses import BASE, dataset_url, turn_url
 from app.ops.views.answers import PageRoute, see
 from app.ops.views.lists import Listed, listed, page_number

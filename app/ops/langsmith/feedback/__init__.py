@@ -1,0 +1,1 @@
+"""Routes of feedback, its keys' configs and its links."""

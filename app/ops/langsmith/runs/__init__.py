@@ -1,0 +1,1 @@
+"""Routes of runs: in, out, found, summed up, shared."""

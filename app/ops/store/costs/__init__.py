@@ -1,0 +1,1 @@
+"""Tokens and dollars: what runs report, what models cost, and old costs worked out again."""

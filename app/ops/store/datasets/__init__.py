@@ -1,0 +1,1 @@
+"""Datasets: examples with their history, experiments on them, and comparisons of these."""

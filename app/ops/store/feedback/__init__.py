@@ -1,0 +1,1 @@
+"""Feedback: judgements, what scores a key may have, and links by which anybody may judge."""

@@ -1,0 +1,1 @@
+"""Prompts, agents and skills: commits, tags, likes and directories."""

@@ -1,0 +1,1 @@
+"""Annotation queues: runs that wait for people's judgement."""

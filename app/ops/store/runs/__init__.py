@@ -1,0 +1,1 @@
+"""Runs: how they are taken in, found, summed up and removed."""
