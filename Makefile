@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH ?= torch==2.13.0
+CLIENTS := $(VENV)/clients
+NPM_LANGSMITH := langsmith@0.12.0
 
-.PHONY: run test lint types bench evals lock clean help
+.PHONY: run test lint types bench evals clients lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -15,7 +17,7 @@ run: $(VENV)/.installed $(VENV)/.models  ## install, ingest docs/, serve the cha
 	@$(BIN)/parley ingest docs
 	@$(BIN)/parley run
 
-test: $(VENV)/.dev $(VENV)/.models lint types  ## the whole suite, browser tests included
+test: $(VENV)/.dev $(VENV)/.models clients lint types  ## the whole suite, browser tests included
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev  ## style and the layer contract
@@ -31,6 +33,17 @@ bench: $(VENV)/.dev $(VENV)/.models  ## speed and memory, as ratios to the raw e
 
 evals: $(VENV)/.dev $(VENV)/.models  ## quality of answers on the sample corpus
 	$(BIN)/python -m evals.answers
+
+clients: $(CLIENTS)/langsmith-0.3/.installed $(CLIENTS)/langsmith-0.7/.installed $(CLIENTS)/npm/.installed  ## other LangSmith clients, for tests
+
+$(CLIENTS)/langsmith-%/.installed: tests/clients/python-%.txt $(VENV)/.installed
+	$(PIP) install -q --no-deps --require-hashes --upgrade --target $(@D) -r $<
+	@touch $@
+
+# Without npm the tests of the JavaScript client are skipped, and say so.
+$(CLIENTS)/npm/.installed: Makefile
+	@if command -v npm >/dev/null; then npm install --silent --prefix $(@D) --no-package-lock --no-audit --no-fund --save-exact $(NPM_LANGSMITH); fi
+	@mkdir -p $(@D) && touch $@
 
 lock:  ## choose new pinned versions (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-annotate --no-header \

@@ -26,7 +26,7 @@ LINK_LIFE = timedelta(minutes=30)
 _ALGORITHM = "HS256"
 _LINK = "link"
 """In place of a key's id, in a session that a link opened."""
-_WRONG_KEY = "No workspace has this key, or it was revoked. `parley ops keys create` makes a new one."
+_WRONG_KEY = "No workspace has this key, or it was revoked. Check it, or have a new one made."
 _USED_LINK = "This link was used already, or is older than half an hour. Sign in with a key instead."
 
 
