@@ -106,6 +106,7 @@ class Parley:
             project=self.settings.tracing.project,
             on_ended=self.metrics.observe,
         )
+        self.workspaces.work()
         self._desk.start()
         self._sweeper.start()
         rechecks = Rechecks(

@@ -69,8 +69,11 @@ def _sweeping(parts: OpsParts) -> Callable[[FastAPI], AbstractAsyncContextManage
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sweeper = Sweeper(parts.workspaces.stores, parts.settings.keep_days)
         sweeper.start()
-        yield
-        sweeper.close()
+        parts.workspaces.work()
+        try:
+            yield
+        finally:
+            sweeper.close()
 
     return lifespan
 
@@ -112,7 +115,7 @@ def _pages(parts: OpsParts, store: OpsStore) -> FastAPI:
     async def checks() -> list[Check]:
         return [await run_in_threadpool(_store_check, store)]
 
-    state = OpsState(store=store, experiments=parts.experiments or {}, checks=checks, clock=parts.clock)
+    state = OpsState(store=store, experiments=parts.experiments or {}, checks=checks, clock=parts.clock, has_chat=False)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(build_ops(state))
     app.include_router(build_deep_links(state))

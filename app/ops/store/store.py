@@ -103,7 +103,6 @@ class OpsStore:
         self._intake = Intake(folder / "intake.db", ingester.take, database.sync)
         database.settle = self._intake.settle
         self.spans = Spans(database, self.ingest)
-        self.rule_worker.start()
 
     @classmethod
     def open(cls, folder: Path, *, workspace: Workspace | None = None, clock: Clock = utc_now) -> OpsStore:

@@ -51,7 +51,15 @@ class Workspaces:
         self._clock = clock
         self._opening = threading.Lock()
         self._opened: dict[UUID, OpsStore] = {}
+        self._works = False
         self.default = self._open(Workspace())
+
+    def work(self) -> None:
+        """Apply rules to what comes in from now on. For the one process that serves: commands only look."""
+        with self._opening:
+            self._works = True
+            for store in self._opened.values():
+                store.rule_worker.start()
 
     def all(self) -> list[Workspace]:
         """The default one, then the others in the order in which they were made."""
@@ -138,6 +146,8 @@ class Workspaces:
         schema = self._schema if is_default else f"{self._schema}_{workspace.id.hex}"
         store = OpsStore(self._database(folder, schema), folder, workspace=workspace, clock=self._clock)
         self._opened[workspace.id] = store
+        if self._works:
+            store.rule_worker.start()
         return store
 
     def _database(self, folder: Path, schema: str) -> Database:

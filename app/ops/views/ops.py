@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from app.ops.views.addresses import BASE
@@ -15,7 +15,7 @@ from app.ops.views.experiments import build_experiments
 from app.ops.views.health import build_health
 from app.ops.views.home import build_home
 from app.ops.views.prices import build_prices
-from app.ops.views.render import not_found
+from app.ops.views.render import not_found, tell_of_chat
 from app.ops.views.saved import build_saved
 from app.ops.views.state import OpsState
 from app.ops.views.step import build_step
@@ -44,7 +44,7 @@ _PAGES = (
 
 def build_ops(state: OpsState) -> APIRouter:
     """Every page below `/ops`, to be included behind whatever decides who may see them."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, dependencies=[Depends(tell_of_chat(state.has_chat))])
     for build in _PAGES:
         router.include_router(build(state))
 

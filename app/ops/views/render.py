@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,19 @@ _HEADERS = {
 }
 
 
+_has_chat: ContextVar[bool] = ContextVar("has_chat", default=True)
+"""Whether a chat is served beside the pages of the request at hand: each page's frame shows it."""
+
+
+def tell_of_chat(has_chat: bool) -> Callable[[], Awaitable[None]]:
+    """For each request to the pages: whether they may lead to a chat."""
+
+    async def tell() -> None:
+        _has_chat.set(has_chat)
+
+    return tell
+
+
 def _environment() -> Environment:
     folder = Path(__file__).parent / "templates"
     env = Environment(
@@ -41,6 +55,7 @@ def _environment() -> Environment:
         "diff_url": diff_url,
     }
     env.globals |= {name: getattr(addresses, name) for name in _DATA_ADDRESSES}
+    env.globals["has_chat"] = _has_chat.get
     return env
 
 

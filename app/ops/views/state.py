@@ -36,5 +36,7 @@ class OpsState:
     """The present moment, with a time zone."""
     outbox_depth: Callable[[], int] | None = None
     """How many records wait on disk to be sent to the store; None where the caller cannot tell."""
+    has_chat: bool = True
+    """Whether a chat is served beside the pages."""
     who: Callable[[Request], str] = lambda request: NOBODY
     """The name of whoever sent the request, for histories and reviews."""
