@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from datetime import timedelta
 
@@ -23,6 +24,7 @@ def serve(settings: Settings, out: Console) -> None:
     parley = build_parley(settings)
     app = build_app(parley)
     _announce(parley, out)  # last: the link must work when it is clicked
+    gc.freeze()  # what is loaded by now stays: no collection need walk through it again
     uvicorn.run(
         app,
         host=settings.server.host,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 
 import uvicorn
@@ -30,6 +31,7 @@ def serve_ops(settings: Settings, out: Console) -> None:
     )
     app = build_ops_app(parts)
     _announce(settings, workspaces, app.state.signins.create_link_token(), out)
+    gc.freeze()  # what is loaded by now stays: no collection need walk through it again
     try:
         uvicorn.run(
             app,
