@@ -37,7 +37,6 @@ TURNS = 40
 """That are recorded; a request then holds what the SDK gathers in half a second of a busy server."""
 PACE = 3000
 """Runs a second of the steady load."""
-PACED_S = 20.0
 READS = 20
 """Of each page."""
 RAW_REQUESTS = 200
@@ -45,7 +44,7 @@ Row = tuple[str, str]
 """A run's id and all of it as JSON."""
 
 
-def measure(folder: Path, progress: Progress, *, runs: int = 1_000_000) -> list[Figure]:
+def measure(folder: Path, progress: Progress, *, runs: int = 1_000_000, paced_s: float = 20.0) -> list[Figure]:
     """Fill a store with so many runs, and read from it."""
     recorded = record(folder, TURNS)
     load = map(_Batch.of, Variations(recorded))
@@ -53,7 +52,7 @@ def measure(folder: Path, progress: Progress, *, runs: int = 1_000_000) -> list[
     with _ops_layer(folder) as ops:
         task = progress.add_task(f"storing {runs:,} runs", total=runs)
         rate = _flat_out(ops, load, runs, lambda count: progress.advance(task, count))
-        acknowledged_ms = _paced(ops, load)
+        acknowledged_ms = _paced(ops, load, paced_s)
         pages = {what: _p95_ms(read) for what, read in _reads(ops).items()}
         figures = [
             Figure(
@@ -170,7 +169,7 @@ def _flat_out(ops: _Ops, load: Iterator[_Batch], runs: int, on_sent: Callable[[i
     return sent / (time.perf_counter() - began)
 
 
-def _paced(ops: _Ops, load: Iterator[_Batch]) -> list[float]:
+def _paced(ops: _Ops, load: Iterator[_Batch], seconds: float) -> list[float]:
     """Milliseconds until each request was acknowledged; a late one delays the next, as with a client that waits."""
     took, sent = [], 0
     began = time.perf_counter()
@@ -180,7 +179,7 @@ def _paced(ops: _Ops, load: Iterator[_Batch]) -> list[float]:
             time.sleep(wait_s)
         took.append(ops.send(batch.request))
         sent += batch.runs
-        if sent > PACE * PACED_S:
+        if sent > PACE * seconds:
             return took
     return took
 
