@@ -181,7 +181,8 @@ def test_runs_that_finish_are_judged_once(store: OpsStore) -> None:
     assert scores(store, bad, open_one) == [-1.0, 1.0]
 
 
-def test_the_store_applies_rules_by_itself(client: Client, store: OpsStore) -> None:
+def test_a_worker_that_was_started_applies_rules_by_itself(client: Client, store: OpsStore) -> None:
+    store.rule_worker.start()
     store.rules.create(cites_rule())
     run_id = uuid.uuid4()
     client.create_run(

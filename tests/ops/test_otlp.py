@@ -500,7 +500,7 @@ def field(number: int, content: bytes) -> bytes:
     [
         ({"content_encoding": "gzip"}, gzip.compress(b"\0" * 200_000_000), 413),
         ({"content_encoding": "gzip"}, b"not gzip", 400),
-        ({"content_encoding": "gzip"}, gzip.compress(b"\x0a\x05hello")[:-9], 400),
+        ({"content_encoding": "gzip"}, gzip.compress(b"\x0a\x05hello", mtime=0)[:-9], 400),
         ({"content_encoding": "br"}, b"", 415),
         ({}, b"\xff\xff\xff\xff", 400),
         ({"content_type": "text/html"}, b"", 415),

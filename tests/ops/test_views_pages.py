@@ -339,7 +339,14 @@ async def test_the_links_that_the_sdk_prints_lead_to_the_trace(store: OpsStore, 
 
 @pytest.mark.parametrize(
     "path",
-    ["/turns/nope", f"/turns/{uuid4()}", "/experiments/nope", "/nowhere", "/static/..%2fops.py", "/static/x.css"],
+    [
+        "/turns/nope",
+        "/turns/00000000-0000-4000-8000-000000000000",
+        "/experiments/nope",
+        "/nowhere",
+        "/static/..%2fops.py",
+        "/static/x.css",
+    ],
 )
 async def test_what_is_not_there_gets_a_page_that_says_so(ops: httpx.AsyncClient, path: str) -> None:
     assert "There is no" in await text_of(ops, f"/ops{path}", status=404)
