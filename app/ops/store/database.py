@@ -47,7 +47,8 @@ class Database:
         """The schema of that name on a PostgreSQL server, made or upgraded as needed."""
         engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), pool_size=_READERS, max_overflow=8)
         with engine.begin() as db:
-            db.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+            db.execute(text("SELECT pg_advisory_xact_lock(hashtext(:schema))"), {"schema": schema})
+            db.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))  # which fails where two make it at once
         engine = engine.execution_options(schema_translate_map={None: schema})
         event.listen(engine, "connect", lambda raw, _: _set_search_path(raw, schema))
         engine.dispose()
