@@ -24,7 +24,9 @@ SMALLEST: list[Any] = [
 
 
 @pytest.mark.parametrize(("measure", "size"), SMALLEST)
-def test_a_bench_gives_figures_beside_a_raw_engine_or_a_target(measure: Any, size: dict[str, int], tmp_path: Path) -> None:
+def test_a_bench_gives_figures_beside_a_raw_engine_or_a_target(
+    measure: Any, size: dict[str, int], tmp_path: Path
+) -> None:
     figures: list[Figure] = measure(tmp_path, Progress(disable=True), **size)
     assert figures
     for figure in figures:

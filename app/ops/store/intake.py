@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 SETTLE_TIMEOUT_S = 5.0
 """So long a reader waits for what was acknowledged before it came; then it sees the store as it is."""
 ROOM_TIMEOUT_S = 20.0
-MAX_WAITING_BYTES = 64 << 20
+MAX_WAITING_BYTES = 12 << 20
 MAX_TAKEN_RECORDS = 500
 RETRY_S = 1.0
 SYNC_AFTER_S = 2.0

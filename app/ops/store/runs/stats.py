@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, Select
 from app.ops.store.errors import InvalidQuery
 from app.ops.store.feedback.feedback import summed_up
 from app.ops.store.models import GroupBy, RunQuery, RunStats
-from app.ops.store.runs.query import condition
+from app.ops.store.runs.query import FEW, condition
 from app.ops.store.runs.rollup import AMOUNTS
 from app.ops.store.tables import feedback, run_labels, run_tags, runs, turns
 from app.ops.store.tables.base import microseconds, moment, usd
@@ -201,6 +201,12 @@ class _Summing:
         of_run = (feedback.c.run_id == self._runs.id) & feedback.c.comparative_experiment_id.is_(None)
         wanted = judgements.join(feedback, of_run).order_by(feedback.c.created_at.desc())
         found: dict[Any, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
+        judged = select(feedback.c.run_id).where(feedback.c.run_id.is_not(None)).distinct().limit(FEW + 1)
+        run_ids = self._db.scalars(judged).all()
+        if len(run_ids) <= FEW:  # then these are looked up, and not each run for its feedback
+            wanted = wanted.where(self._runs.id.in_(run_ids))
+        if not run_ids:
+            return found
         for row in self._db.execute(wanted):
             for group in self._groups_of(row[0], row[1]):
                 found[group][row.key].append(row)
