@@ -13,7 +13,6 @@ Cause = Literal["fault", "blocked", "stale", "unsupported", "no_document", "not_
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 SAID_UNSUPPORTED = "The cited source doesn't say this"
-SAID_OUTDATED = "The answer is wrong or out of date"
 SAID_OVERLOOKED = ("It misses what I asked", "It should have found something")
 """Reasons that the chat offers beside a thumbs-down."""
 

@@ -16,7 +16,7 @@ from app.ops.store.database import Database, one_at_a_time
 from app.ops.store.feedback.feedback import put_feedback, settle_feedback
 from app.ops.store.models import DEFAULT_PROJECT, Document, Ingest, Moment, RunFields, Usage, agent_project
 from app.ops.store.runs import search
-from app.ops.store.runs.labels import Labels, put_labels
+from app.ops.store.runs.labels import Labels, metadata_in, put_labels
 from app.ops.store.runs.projects import project_named
 from app.ops.store.runs.rollup import AMOUNTS, roll_up
 from app.ops.store.runs.turn_facts import turn_of
@@ -153,7 +153,7 @@ class _Transaction:
         put_labels(
             self._db,
             [Labels(numbers[run_id], _metadata(one), one["tags"]) for run_id, one in placed.items()],
-            [Labels(row.num, _stored_metadata(row), row.tags) for row in stored.values()],
+            [Labels(row.num, metadata_in(row.extra), row.tags) for row in stored.values()],
         )
         search.put(self._db, [_words(row, placed[row["id"]]) for row in rows])
         self._write_turns(rows, placed, stored)
@@ -289,10 +289,6 @@ def _turn(row: Mapping[str, Any], run: Sent, stored: Row[Any] | None) -> dict[st
 def _metadata(run: Sent) -> Mapping[str, Any]:
     metadata = run["extra"].value.get("metadata") if "extra" in run else None
     return metadata if isinstance(metadata, dict) else {}
-
-
-def _stored_metadata(row: Row[Any]) -> Mapping[str, Any]:
-    return _metadata({"extra": Document.read(row.extra)} if row.extra else {})
 
 
 def _latency_us(start: datetime, end: datetime | None) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete
 
+from app.ops.store.models import Document
 from app.ops.store.tables import run_labels, run_tags
 from app.ops.store.tables.base import json_text
 from app.ops.store.tables.runs import LABEL_CHARS
@@ -47,6 +48,12 @@ def label_text(value: Any) -> str:
     """A value of metadata as the label that stands for it: text as it is, anything else as JSON."""
     text = value if isinstance(value, str) else json_text(value)
     return text[:LABEL_CHARS].replace("\x00", "\ufffd")
+
+
+def metadata_in(extra: str | None) -> Mapping[str, Any]:
+    """The metadata in a stored run's `extra`; none where it has another shape."""
+    metadata = Document.read(extra).value.get("metadata") if extra else None
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _metadata_rows(runs: Iterable[Labels]) -> dict[tuple[str, str, int], float | None]:
