@@ -324,7 +324,11 @@ def test_the_pytest_plugin_keeps_a_test_suite(client: Client, langsmith_url: str
         "    assert answer == expected\n"
     )
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("LANGSMITH", "LANGCHAIN"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("LANGSMITH", "LANGCHAIN", "PYTEST"))
+        },
         "LANGSMITH_ENDPOINT": langsmith_url,
         "LANGSMITH_API_KEY": KEY,
         "LANGSMITH_TRACING": "true",
