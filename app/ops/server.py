@@ -23,7 +23,7 @@ from app.ops.retention import Sweeper
 from app.ops.settings import OpsSettings
 from app.ops.signin import COOKIE, SIGNIN_PATH, Signins, signin_router
 from app.ops.store import OpsStore
-from app.ops.store.store import utc_now
+from app.ops.store.models import utc_now
 from app.ops.store.workspaces import Workspaces
 from app.ops.views import Check, OpsState, build_deep_links, build_ops, build_public
 from app.ops.views.addresses import BASE

@@ -1,6 +1,8 @@
 """The API in a process that can be killed and started again, as often as a test likes, on one store and one port.
 
-    python api_process.py FOLDER PORT KEY [POSTGRES_URL SCHEMA]
+    python api_process.py FOLDER PORT KEY INTAKE [POSTGRES_URL SCHEMA]
+
+INTAKE is "thread" or "process": where batches are taken into the tables.
 
 The program imports what it needs once and then serves from a fork of itself: so a restart takes a tenth of a second.
 """
@@ -12,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -20,20 +23,28 @@ from fastapi import FastAPI, HTTPException, Request
 from app.ops.langsmith import langsmith_app
 from app.ops.store import OpsStore
 from app.ops.store.database import Database
+from app.ops.store.intake.process import IntakeProcess
 
 
 class ApiProcess:
     """`start` answers once requests are taken; `kill` is SIGKILL, at whatever moment."""
 
-    def __init__(self, folder: Path, key: str, postgres: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, key: str, postgres: tuple[str, str] | None = None, *, intake: str = "thread"
+    ) -> None:
         self.key = key
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}/langsmith"
-        command = [sys.executable, __file__, str(folder), str(self.port), key, *(postgres or ())]
+        command = [sys.executable, __file__, str(folder), str(self.port), key, intake, *(postgres or ())]
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
         self._program = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment
         )
+
+    @property
+    def pid(self) -> int:
+        """The process that starts the server, and that everything else descends from."""
+        return self._program.pid
 
     def start(self) -> None:
         """Serve, on what is in the folder."""
@@ -65,12 +76,12 @@ class _Server(uvicorn.Server):
         print("ready", flush=True)
 
 
-def main(folder: str, port: str, key: str, *postgres: str) -> None:
+def main(folder: str, port: str, key: str, intake: str, *postgres: str) -> None:
     """Obey orders until there are no more."""
     child = 0
     for order in sys.stdin:
         if order == "start\n":
-            child = os.fork() or _serve(Path(folder), int(port), key, *postgres)
+            child = os.fork() or _serve(Path(folder), int(port), key, intake, *postgres)
         else:
             _end(child)
             child = 0
@@ -78,8 +89,10 @@ def main(folder: str, port: str, key: str, *postgres: str) -> None:
     _end(child)
 
 
-def _serve(folder: Path, port: int, key: str, *postgres: str) -> int:
+def _serve(folder: Path, port: int, key: str, intake: str, *postgres: str) -> int:
     store = OpsStore(Database.on_server(*postgres), folder) if postgres else OpsStore.open(folder)
+    if intake == "process":
+        store.work(partial(IntakeProcess().take, store.database))
 
     async def authorize(request: Request) -> OpsStore:
         if request.headers.get("x-api-key") != key:

@@ -138,10 +138,14 @@ def client(langsmith_url: str) -> Iterator[Client]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    """The API in a process of its own, on either engine; tests kill it and start it again."""
+    """The API in a process of its own, on either engine; tests kill it and start it again.
+
+    With the marker `intake_process` batches are taken in as where Parley serves: in another process still.
+    """
     schema = f"test_{os.getpid()}_{next(_schemas)}"
     server = (request.getfixturevalue("postgres_url"), schema) if request.param == "postgresql" else None
-    process = _beside("api_process").ApiProcess(tmp_path / "ops", API_KEY, server)
+    intake = "process" if request.node.get_closest_marker("intake_process") else "thread"
+    process = _beside("api_process").ApiProcess(tmp_path / "ops", API_KEY, server, intake=intake)
     process.start()
     yield process
     process.close()

@@ -87,6 +87,7 @@ def run(run_id: str, trace_id: str, dotted_order: str, now: datetime) -> dict[st
     }
 
 
+@pytest.mark.intake_process
 def test_no_acknowledged_run_is_lost_and_none_is_half_written(api: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, logger="langsmith")  # the client complains about every kill
     moments = random.Random(7)

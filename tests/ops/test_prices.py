@@ -259,13 +259,13 @@ def test_prices_are_set_changed_ended_and_forgotten(store: OpsStore) -> None:
 
 
 def test_a_changed_price_counts_at_once(store: OpsStore) -> None:
-    assert store.prices.cost(CALL, None, "house", NOW).total_cost is None
+    assert store.prices.book().cost(CALL, None, "house", NOW).total_cost is None
     made = store.prices.create(price_fields())
-    assert store.prices.cost(CALL, None, "house", NOW).total_cost == Decimal("1.2")
+    assert store.prices.book().cost(CALL, None, "house", NOW).total_cost == Decimal("1.2")
     store.prices.replace(made.id, price_fields(prompt_cost=0))
-    assert store.prices.cost(CALL, None, "house", NOW).total_cost == Decimal("0.2")
+    assert store.prices.book().cost(CALL, None, "house", NOW).total_cost == Decimal("0.2")
     store.prices.delete(made.id)
-    assert store.prices.cost(CALL, None, "house", NOW).total_cost is None
+    assert store.prices.book().cost(CALL, None, "house", NOW).total_cost is None
 
 
 def test_costs_are_summed_up_the_tree_exactly(store: OpsStore) -> None:

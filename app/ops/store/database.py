@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text, update
 from sqlalchemy.engine import make_url
@@ -21,13 +21,21 @@ _ANALYSED_ROWS = 400
 """Of each index, so many rows are looked at."""
 
 
+class Address(NamedTuple):
+    """Where a database is: the path of a file, or the URL of a server and a schema there."""
+
+    location: str
+    schema: str | None = None
+
+
 class Database:
     """Transactions, from any thread. `read` sees one moment for its whole block; `write` happens whole or not at all.
 
     On SQLite there is a single writer, and readers never wait for it: the journal is a write-ahead log.
     """
 
-    def __init__(self, reader: Engine, writer: Engine) -> None:
+    def __init__(self, address: Address, reader: Engine, writer: Engine) -> None:
+        self.address = address
         self._reader = reader
         self._writer = writer
         self._writing = threading.RLock()
@@ -37,10 +45,16 @@ class Database:
             migrate(db)
 
     @classmethod
+    def open(cls, address: Address) -> Database:
+        """The database at that address, made or upgraded as needed."""
+        location, schema = address
+        return cls.at(Path(location)) if schema is None else cls.on_server(location, schema)
+
+    @classmethod
     def at(cls, path: Path) -> Database:
         """The SQLite file at `path`, made or upgraded as needed."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        return cls(_sqlite(path, "BEGIN", query_only=True), _sqlite(path, "BEGIN IMMEDIATE"))
+        return cls(Address(str(path)), _sqlite(path, "BEGIN", query_only=True), _sqlite(path, "BEGIN IMMEDIATE"))
 
     @classmethod
     def on_server(cls, url: str, schema: str) -> Database:
@@ -52,7 +66,8 @@ class Database:
         engine = engine.execution_options(schema_translate_map={None: schema})
         event.listen(engine, "connect", lambda raw, _: _set_search_path(raw, schema))
         engine.dispose()
-        return cls(engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True), engine)
+        reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        return cls(Address(url, schema), reader, engine)
 
     @property
     def is_sqlite(self) -> bool:
@@ -82,6 +97,10 @@ class Database:
             if not self.is_sqlite:
                 db.execute(text("SET LOCAL synchronous_commit = off"))
             yield db
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Lets nobody else of this process write, while another process does in its stead."""
+        return self._writing
 
     def sync(self) -> None:
         """Make sure that a power cut cannot undo what was written so far."""

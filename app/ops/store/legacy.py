@@ -18,7 +18,7 @@ from uuid import UUID
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from app.ops.store.models import Document, FeedbackFields, Ingest, ProjectFields, RunFields
+from app.ops.store.models import DOCUMENTS, Document, FeedbackFields, Ingest, ProjectFields, RunFields
 from app.ops.store.store import OpsStore
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,6 @@ _PLAIN = (
     *("id", "trace_id", "parent_run_id", "dotted_order", "name", "run_type", "start_time", "end_time", "error"),
     "reference_example_id",
 )
-_DOCUMENTS = ("inputs", "outputs", "extra", "events", "serialized")
 _RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)
 
 
@@ -76,7 +75,7 @@ def _run(row: Mapping[str, Any], projects: Mapping[str, str]) -> RunFields | Non
     guessed = {*from_json(row.get("guessed") or "[]")}
     known = {name: value for name, value in row.items() if value is not None and name not in guessed}
     fields: dict[str, Any] = {name: known[name] for name in _PLAIN if name in known}
-    fields |= {name: Document.read(known[name]) for name in _DOCUMENTS if name in known}
+    fields |= {name: Document.read(known[name]) for name in DOCUMENTS if name in known}
     fields["tags"] = from_json(known.get("tags", "[]"))
     if "project_id" in known:
         fields["session_name"] = projects[known["project_id"]]

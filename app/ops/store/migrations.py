@@ -29,7 +29,7 @@ def migrate(db: Connection) -> None:
     if not inspect(db).has_table(_version.name):
         metadata.create_all(db)
         search.create(db)
-        db.execute(insert(counters).values(name="runs", next=1))
+        db.execute(insert(counters), [{"name": "runs", "next": 1}, {"name": "prices", "next": 0}])
         _record(db, len(STEPS))
     version = db.scalar(select(func.max(_version.c.version))) or 0
     if version > len(STEPS):

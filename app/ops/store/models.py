@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple, Required, get_args
+from typing import Annotated, Any, Literal, Required, get_args
 from uuid import UUID, uuid4
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator, model_validator
@@ -21,6 +21,11 @@ Status = Literal["success", "error", "pending"]
 
 DEFAULT_PROJECT = "default"
 """The project of every run that names none. It always exists."""
+
+
+def utc_now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
 
 
 def _as_utc(moment: datetime) -> datetime:
@@ -47,11 +52,14 @@ Moment = Annotated[datetime, AfterValidator(_as_utc)]
 KeepDays = Annotated[int | None, Field(ge=0, le=36_500)]
 
 
-class Document(NamedTuple):
-    """A JSON object or list, as it was sent and as it reads."""
+class Document:
+    """A JSON object or list: its `text` as it was sent, and its `value`, which is read when it is first asked for."""
 
-    text: str
-    value: Any
+    __slots__ = ("_value", "text")
+
+    def __init__(self, text: str, value: Any = ...) -> None:
+        self.text = text
+        self._value = value
 
     @classmethod
     def of(cls, value: Any) -> Document:
@@ -65,6 +73,13 @@ class Document(NamedTuple):
         text = content if isinstance(content, str) else content.decode()
         # `from_json` takes what Python's own writer makes of these; no other reader of the store's answers would.
         return cls.of(value) if "NaN" in text or "Infinity" in text else cls(text, value)
+
+    @property
+    def value(self) -> Any:
+        """What it says."""
+        if self._value is ...:
+            self._value = from_json(self.text)
+        return self._value
 
 
 def _object(value: Any) -> Document | None:
@@ -150,6 +165,10 @@ class SentRun(TypedDict, total=False):
     serialized: ObjectDocument
     tags: list[CleanText] | None
     reference_example_id: UUID | None
+
+
+DOCUMENTS = ("inputs", "outputs", "extra", "events", "serialized")
+"""The fields of a run that are JSON of the sender's own shape."""
 
 
 class RunFields(SentRun, total=False):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -25,9 +26,10 @@ from app.ops.store.datasets.versions import Versions
 from app.ops.store.feedback.configs import FeedbackConfigs
 from app.ops.store.feedback.feedback import Judgements
 from app.ops.store.feedback.tokens import FeedbackTokens
-from app.ops.store.intake import Intake
+from app.ops.store.intake.intake import Intake, Take
+from app.ops.store.intake.taking import take
 from app.ops.store.links import Links
-from app.ops.store.models import Ingest
+from app.ops.store.models import Ingest, utc_now
 from app.ops.store.prompts.prompts import Prompts
 from app.ops.store.queues.queues import Queues
 from app.ops.store.rules.actions import RuleActions
@@ -47,11 +49,6 @@ from app.ops.store.tables import counters
 
 DEFAULT_WORKSPACE = UUID("7e6a0a7c-0b0f-4b0e-8d3b-3f7f8d0f5a11")
 Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The present moment, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -99,8 +96,8 @@ class OpsStore:
         self.prices = Prices(database, clock)
         self.recosting = Recosting(database, self.prices)
         self.retention = Retention(database, self.blobs, clock)
-        ingester = Ingester(database, self.prices.cost, clock)
-        self._intake = Intake(folder / "intake.db", ingester.take, database.sync)
+        ingester = Ingester(database, self.prices.book, clock)
+        self._intake = Intake(folder / "intake.db", partial(take, ingester), database.sync)
         database.settle = self._intake.settle
         self.spans = Spans(database, self.ingest)
 
@@ -108,6 +105,11 @@ class OpsStore:
     def open(cls, folder: Path, *, workspace: Workspace | None = None, clock: Clock = utc_now) -> OpsStore:
         """The store in `folder`, on SQLite, made or upgraded as needed."""
         return cls(Database.at(folder / "ops.db"), folder, workspace=workspace, clock=clock)
+
+    def work(self, take_in: Take) -> None:
+        """Begin to apply rules, and let `take_in` store what comes in from now on."""
+        self._intake.take = take_in
+        self.rule_worker.start()
 
     def ingest(self, batch: Ingest) -> None:
         """Take runs and feedback in. A patch may come before its post, feedback before both.

@@ -9,6 +9,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -18,7 +19,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from app.ops.store.database import Database
 from app.ops.store.errors import Conflict, InvalidRecord, NotFound, StoreError
-from app.ops.store.store import Clock, OpsStore, Workspace, utc_now
+from app.ops.store.intake.process import IntakeProcess
+from app.ops.store.models import utc_now
+from app.ops.store.store import Clock, OpsStore, Workspace
 from app.ops.store.tables import api_keys, workspaces
 
 KEY_PREFIX = "po_"
@@ -51,15 +54,16 @@ class Workspaces:
         self._clock = clock
         self._opening = threading.Lock()
         self._opened: dict[UUID, OpsStore] = {}
-        self._works = False
+        self._taking_in: IntakeProcess | None = None
         self.default = self._open(Workspace())
 
     def work(self) -> None:
-        """Apply rules to what comes in from now on. For the one process that serves: commands only look."""
+        """Take runs in beside this process, and apply rules to them. For the one that serves: commands only look."""
         with self._opening:
-            self._works = True
+            self._taking_in = IntakeProcess()
+            self._taking_in.start()
             for store in self._opened.values():
-                store.rule_worker.start()
+                store.work(partial(self._taking_in.take, store.database))
 
     def all(self) -> list[Workspace]:
         """The default one, then the others in the order in which they were made."""
@@ -134,6 +138,8 @@ class Workspaces:
         """Close every store."""
         for store in self._opened.values():
             store.close()
+        if self._taking_in:
+            self._taking_in.close()
 
     def _live_key(self, which: ColumnElement[bool]) -> ApiKey | None:
         with self.default.database.peek() as db:
@@ -146,8 +152,8 @@ class Workspaces:
         schema = self._schema if is_default else f"{self._schema}_{workspace.id.hex}"
         store = OpsStore(self._database(folder, schema), folder, workspace=workspace, clock=self._clock)
         self._opened[workspace.id] = store
-        if self._works:
-            store.rule_worker.start()
+        if self._taking_in:
+            store.work(partial(self._taking_in.take, store.database))
         return store
 
     def _database(self, folder: Path, schema: str) -> Database:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -15,11 +14,11 @@ from app.ops.store.costs.book import PriceBook
 from app.ops.store.costs.models import Price, PriceFields
 from app.ops.store.database import Database
 from app.ops.store.errors import Conflict, NotFound
-from app.ops.store.models import Usage
-from app.ops.store.tables import prices
+from app.ops.store.tables import counters, prices
 
-_FRESH_S = 30.0
-"""So long it may take until a change by another process on the same database counts here."""
+# By this count every process on the database knows that there was a change.
+_CHANGES = select(counters.c.next).where(counters.c.name == "prices")
+_COUNT_CHANGE = update(counters).where(counters.c.name == "prices").values(next=counters.c.next + 1)
 _DETAILS = ("prompt_cost_details", "completion_cost_details")
 _SAME = ("name", "match_pattern", "match_path", "provider", "effective_from", "prompt_tokens_above")
 
@@ -30,7 +29,8 @@ class Prices:
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
-        self._book = self._load()
+        self._book = PriceBook()
+        self._changes = 0
 
     def own(self) -> list[Price]:
         """The workspace's prices, the first to be applied first."""
@@ -48,7 +48,8 @@ class Prices:
         with self._database.write() as db:
             _refuse_twin(db, fields)
             db.execute(insert(prices).values(_row(fields) | {"id": price_id, "created_at": self._clock()}))
-        return self._changed(price_id)
+            db.execute(_COUNT_CHANGE)
+        return self.get(price_id)
 
     def replace(self, price_id: UUID, fields: PriceFields) -> Price:
         """Change every field of a price. Raises NotFound, or Conflict as `create` does."""
@@ -56,39 +57,30 @@ class Prices:
             _existing(db, price_id)
             _refuse_twin(db, fields, but=price_id)
             db.execute(update(prices).where(prices.c.id == price_id).values(_row(fields)))
-        return self._changed(price_id)
+            db.execute(_COUNT_CHANGE)
+        return self.get(price_id)
 
     def end(self, price_id: UUID, at: datetime) -> Price:
         """Let a price hold no longer than until then. Raises NotFound."""
         with self._database.write() as db:
             _existing(db, price_id)
             db.execute(update(prices).where(prices.c.id == price_id).values(effective_until=at))
-        return self._changed(price_id)
+            db.execute(_COUNT_CHANGE)
+        return self.get(price_id)
 
     def delete(self, price_id: UUID) -> None:
         """Forget a price, as if it had never been set; nothing happens if there is none."""
         with self._database.write() as db:
             db.execute(delete(prices).where(prices.c.id == price_id))
-        self._book = self._load()
-
-    def cost(self, usage: Usage, provider: str | None, model: str | None, at: datetime) -> Usage:
-        """The usage with the model's name, and with costs where its sender said none and there is a price."""
-        return self.book().cost(usage, provider, model, at)
+            db.execute(_COUNT_CHANGE)
 
     def book(self) -> PriceBook:
-        """All prices as they are now."""
-        if time.monotonic() >= self._stale_at:
-            self._book = self._load()
-        return self._book
-
-    def _changed(self, price_id: UUID) -> Price:
-        self._book = self._load()
-        return self.get(price_id)
-
-    def _load(self) -> PriceBook:
-        self._stale_at = time.monotonic() + _FRESH_S
+        """All prices as they are now, whichever process set them."""
         with self._database.peek() as db:
-            return PriceBook(_all(db))
+            changes = db.scalar(_CHANGES) or 0
+            if changes != self._changes:
+                self._book, self._changes = PriceBook(_all(db)), changes
+        return self._book
 
 
 def _all(db: Connection) -> list[Price]:

@@ -10,11 +10,19 @@ from uuid import UUID
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, Row, bindparam, delete, select
 
-from app.ops.store.costs.book import called_model
+from app.ops.store.costs.book import PriceBook, called_model
 from app.ops.store.costs.usage import reported_usage
 from app.ops.store.database import Database, one_at_a_time
 from app.ops.store.feedback.feedback import put_feedback, settle_feedback
-from app.ops.store.models import DEFAULT_PROJECT, Document, Ingest, Moment, RunFields, Usage, agent_project
+from app.ops.store.models import (
+    DEFAULT_PROJECT,
+    DOCUMENTS,
+    Document,
+    Ingest,
+    Moment,
+    RunFields,
+    agent_project,
+)
 from app.ops.store.runs import search
 from app.ops.store.runs.labels import Labels, metadata_in, put_labels
 from app.ops.store.runs.projects import project_named
@@ -25,8 +33,6 @@ from app.ops.store.tables.base import chunks, microseconds
 from app.ops.store.tables.runs import place_is_guessed
 from app.ops.store.upsert import upsert
 
-Price = Callable[[Usage, str | None, str | None, datetime], Usage]
-"""Completes a usage with what it cost, from the provider, the model and the time of the call."""
 THREAD_CHARS = 500
 """Of a thread's id, so much tells it from others."""
 FIRST_ANALYSIS = 5_000
@@ -36,8 +42,7 @@ Sent = dict[str, Any]
 
 _PLACE = ("trace_id", "parent_run_id", "dotted_order")
 _PLAIN = (*_PLACE, "name", "run_type", "start_time", "end_time", "reference_example_id", "tags")
-_DOCUMENTS = ("inputs", "outputs", "extra", "events", "serialized")
-_BODY = (*_DOCUMENTS, "error", "attachments")
+_BODY = (*DOCUMENTS, "error", "attachments")
 _EVERY_RUN_HAS = ("trace_id", "project_id", "dotted_order", "name", "run_type", "start_time", "tags")
 _THREAD_KEYS = ("session_id", "conversation_id", "thread_id")
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
@@ -65,17 +70,18 @@ _TAKE_NUMBERS = (
 class Ingester:
     """Takes batches into the tables, a few in one transaction. Its one caller is the intake."""
 
-    def __init__(self, database: Database, price: Price, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, book: Callable[[], PriceBook], clock: Callable[[], datetime]) -> None:
         self._database = database
-        self._price = price
+        self._book = book
         self._clock = clock
         self._analyse_at = FIRST_ANALYSIS
 
     def take(self, batches: Sequence[Ingest]) -> None:
         """Store whole batches, in their order."""
+        book = self._book()
         with self._database.apply() as db:
             one_at_a_time(db)
-            transaction = _Transaction(db, self._price, self._clock())
+            transaction = _Transaction(db, book, self._clock())
             transaction.take(batches)
         if transaction.newest >= self._analyse_at:
             self._database.analyse()
@@ -83,9 +89,9 @@ class Ingester:
 
 
 class _Transaction:
-    def __init__(self, db: Connection, price: Price, now: datetime) -> None:
+    def __init__(self, db: Connection, book: PriceBook, now: datetime) -> None:
         self._db = db
-        self._price = price
+        self._book = book
         self._now = now
         self._projects: dict[str, UUID] = {}
         self._homes: dict[UUID, bool] = {}
@@ -236,16 +242,16 @@ class _Transaction:
         if usage is None:
             return None
         provider, model = called_model(run["extra"].value if "extra" in run else {})
-        priced = self._price(usage, provider, model, run["start_time"])
+        priced = self._book.cost(usage, provider, model, run["start_time"])
         return priced.model_dump(mode="json", exclude_defaults=True)
 
 
 def _sent_before(row: Row[Any]) -> Sent:
     """What clients have said so far about a stored run, without what was guessed or derived."""
     known = {name: getattr(row, name) for name in (*_PLAIN, "project_id", *_BODY) if name not in row.guessed}
-    for name in _DOCUMENTS:
+    for name in DOCUMENTS:
         if known[name] is not None:
-            known[name] = Document.read(known[name])
+            known[name] = Document(known[name])
     return {name: value for name, value in known.items() if value is not None}
 
 
@@ -265,7 +271,7 @@ def _merged_value(low: Any, high: Any) -> Any:
 
 
 def _body(num: int, run: Sent) -> dict[str, Any]:
-    body = {name: run[name].text if name in run else None for name in _DOCUMENTS}
+    body = {name: run[name].text if name in run else None for name in DOCUMENTS}
     return {"num": num, **body, "error": run.get("error"), "attachments": run.get("attachments")}
 
 

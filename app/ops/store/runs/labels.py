@@ -52,7 +52,7 @@ def label_text(value: Any) -> str:
 
 def metadata_in(extra: str | None) -> Mapping[str, Any]:
     """The metadata in a stored run's `extra`; none where it has another shape."""
-    metadata = Document.read(extra).value.get("metadata") if extra else None
+    metadata = Document(extra).value.get("metadata") if extra else None
     return metadata if isinstance(metadata, dict) else {}
 
 

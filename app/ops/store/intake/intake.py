@@ -19,14 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-from pydantic_core import from_json, to_json
-from sqlalchemy.exc import InterfaceError, OperationalError
+from pydantic_core import to_json
 
 from app.ops.store.errors import StoreBusy
-from app.ops.store.models import Document, FeedbackFields, Ingest, RunFields
+from app.ops.store.intake.batches import write_batch
+from app.ops.store.intake.taking import Refused
+from app.ops.store.models import Ingest
 
 log = logging.getLogger(__name__)
+
+Take = Callable[[Sequence[bytes]], None]
 
 SETTLE_TIMEOUT_S = 5.0
 """So long a reader waits for what was acknowledged before it came; then it sees the store as it is."""
@@ -37,10 +39,9 @@ RETRY_S = 1.0
 SYNC_AFTER_S = 2.0
 SYNC_AFTER_BYTES = 16 << 20
 
-_DOCUMENTS = ("inputs", "outputs", "events", "extra", "serialized")
-_RUN: TypeAdapter[RunFields] = TypeAdapter(RunFields)
 _SCHEMA = """
-    CREATE TABLE IF NOT EXISTS queue (seq INTEGER PRIMARY KEY AUTOINCREMENT, batch BLOB NOT NULL);
+    CREATE TABLE IF NOT EXISTS queue
+        (seq INTEGER PRIMARY KEY AUTOINCREMENT, batch BLOB NOT NULL, records INTEGER NOT NULL DEFAULT 0);
     CREATE TABLE IF NOT EXISTS refused (seq INTEGER PRIMARY KEY, batch BLOB NOT NULL, reason TEXT NOT NULL);
 """
 
@@ -48,16 +49,16 @@ _SCHEMA = """
 @dataclass(frozen=True)
 class _Waiting:
     seq: int
-    batch: Ingest
-    size_bytes: int
+    batch: bytes
+    records: int
 
 
 class Intake:
-    """A durable queue, and the thread that empties it into `take`."""
+    """A durable queue, and the thread that empties it into `take`, which raises Refused for what it can never store."""
 
-    def __init__(self, path: Path, take: Callable[[Sequence[Ingest]], None], sync: Callable[[], None]) -> None:
+    def __init__(self, path: Path, take: Take, sync: Callable[[], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._take = take
+        self.take = take
         self._sync = sync
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -76,13 +77,13 @@ class Intake:
 
     def put(self, batch: Ingest) -> None:
         """Acknowledge a batch: when this returns, it is on the disk. Raises StoreBusy when too much waits."""
-        written = _written(batch)
+        written = write_batch(batch)
         with self._changed:
             if not self._changed.wait_for(self._has_room, ROOM_TIMEOUT_S):
                 raise StoreBusy("More is sent than can be stored. Wait a few seconds and send it again.")
         with self._disk:
-            cursor = self._db.execute("INSERT INTO queue (batch) VALUES (?)", [written])
-            waiting = _Waiting(int(cursor.lastrowid or 0), batch, len(written))
+            cursor = self._db.execute("INSERT INTO queue (batch, records) VALUES (?, ?)", [written, len(batch)])
+            waiting = _Waiting(int(cursor.lastrowid or 0), written, len(batch))
             with self._changed:
                 self._waiting.append(waiting)
                 self._acknowledged = waiting.seq
@@ -110,7 +111,7 @@ class Intake:
         os.close(self._lock)
 
     def _has_room(self) -> bool:
-        return sum(one.size_bytes for one in self._waiting) < MAX_WAITING_BYTES
+        return sum(len(one.batch) for one in self._waiting) < MAX_WAITING_BYTES
 
     def _is_first(self) -> bool:
         try:
@@ -120,8 +121,7 @@ class Intake:
         return True
 
     def _left_over(self) -> list[_Waiting]:
-        rows = self._db.execute("SELECT seq, batch FROM queue ORDER BY seq")
-        return [_Waiting(seq, _read(batch), len(batch)) for seq, batch in rows]
+        return [_Waiting(*row) for row in self._db.execute("SELECT seq, batch, records FROM queue ORDER BY seq")]
 
     def _run(self) -> None:
         while True:
@@ -141,10 +141,8 @@ class Intake:
             return not self._closing
         group = self._next_group()
         try:
-            self._take([one.batch for one in group])
-        except Exception as error:
-            if _may_pass(error):
-                raise
+            self.take([one.batch for one in group])
+        except Refused:
             self._take_one_by_one(group)
         self._done(group)
         if sum(self._unsynced.values()) > SYNC_AFTER_BYTES:
@@ -169,68 +167,32 @@ class Intake:
         group: list[_Waiting] = []
         records = 0
         for one in list(self._waiting):
-            if group and records + len(one.batch) > MAX_TAKEN_RECORDS:
+            if group and records + one.records > MAX_TAKEN_RECORDS:
                 break
             group.append(one)
-            records += len(one.batch)
+            records += one.records
         return group
 
     def _take_one_by_one(self, group: Sequence[_Waiting]) -> None:
         """One batch that no engine can hold must not keep the others out."""
         for one in group:
             try:
-                self._take([one.batch])
-            except Exception as error:
-                if _may_pass(error):
-                    raise
+                self.take([one.batch])
+            except Refused as refused:
                 log.exception("a batch of runs was set aside")
                 self._write(
                     "INSERT OR REPLACE INTO refused SELECT seq, batch, ? FROM queue WHERE seq = ?",
-                    [f"{type(error).__name__}: {error}"[:2000], one.seq],
+                    [str(refused), one.seq],
                 )
 
     def _done(self, group: Sequence[_Waiting]) -> None:
         with self._changed:
             for one in group:
                 self._waiting.popleft()
-                self._unsynced[one.seq] = one.size_bytes
+                self._unsynced[one.seq] = len(one.batch)
             self._taken = group[-1].seq
             self._changed.notify_all()
 
     def _write(self, sql: str, values: list[Any]) -> None:
         with self._disk:
             self._db.execute(sql, values)
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether a later attempt may succeed: the disk is full, the server is down. What exceeds its limits never will."""
-    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-    return isinstance(error, OperationalError | InterfaceError | sqlite3.Error | OSError) and not state.startswith("54")
-
-
-def _written(batch: Ingest) -> bytes:
-    return to_json(
-        {
-            "posts": [_texts(fields) for fields in batch.posts],
-            "patches": [_texts(fields) for fields in batch.patches],
-            "feedback": batch.feedback,
-        }
-    )
-
-
-def _texts(fields: RunFields) -> dict[str, Any]:
-    return {name: value.text if isinstance(value, Document) else value for name, value in fields.items()}
-
-
-def _read(written: bytes) -> Ingest:
-    batch = from_json(written)
-    return Ingest(
-        posts=[_documents(fields) for fields in batch["posts"]],
-        patches=[_documents(fields) for fields in batch["patches"]],
-        feedback=[FeedbackFields.model_validate(fields) for fields in batch["feedback"]],
-    )
-
-
-def _documents(fields: dict[str, Any]) -> RunFields:
-    documents = {name: Document.read(fields[name]) for name in _DOCUMENTS if fields.get(name) is not None}
-    return _RUN.validate_python({**fields, **documents})

@@ -1,0 +1,1 @@
+"""The way in: a durable queue of batches, and what empties it into the tables."""
