@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,8 @@ WORDS = [
     "badge",
     "parking",
 ]
+PAUSE_S = 0.002
+"""Between turns: so the SDK sends what it sends for a busy server, some fifty runs at once."""
 DAYS = 30
 """The variations lie in so many days up to today."""
 
@@ -50,6 +53,7 @@ def record(folder: Path, turns: int) -> list[WriteRequest]:
     with tracing_context(enabled=True, client=client, project_name="bench"):
         for _ in range(turns):
             _trace_turn()
+            time.sleep(PAUSE_S)
     client.flush()
     outbox.close()
     spool = Spool(folder / "outbox" / "embedded", max_bytes=1)

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -34,7 +33,7 @@ from evals.bench.recorded import Variations, record
 from evals.setup import free_port
 
 TURNS = 40
-"""That are recorded; a request then holds what the SDK gathers in half a second of a busy server."""
+"""That are recorded."""
 PACE = 3000
 """Runs a second of the steady load."""
 READS = 20
@@ -46,13 +45,14 @@ Row = tuple[str, str]
 
 def measure(folder: Path, progress: Progress, *, runs: int = 1_000_000, paced_s: float = 20.0) -> list[Figure]:
     """Fill a store with so many runs, and read from it."""
-    recorded = record(folder, TURNS)
-    load = map(_Batch.of, Variations(recorded))
+    load = map(_Batch.of, Variations(record(folder, TURNS)))
     raw = _insert(folder / "raw.db", [_rows(batch.request) for batch in islice(load, RAW_REQUESTS)])
+    task = progress.add_task(f"{runs:,} runs", total=2 * runs)
+    flat_out = _taken(load, runs, lambda count: progress.advance(task, count))
+    paced = _taken(load, PACE * paced_s)
     with _ops_layer(folder) as ops:
-        task = progress.add_task(f"storing {runs:,} runs", total=runs)
-        rate = _flat_out(ops, load, runs, lambda count: progress.advance(task, count))
-        acknowledged_ms = _paced(ops, load, paced_s)
+        rate = _flat_out(ops, flat_out, lambda count: progress.advance(task, count))
+        acknowledged_ms = _paced(ops, paced)
         pages = {what: _p95_ms(read) for what, read in _reads(ops).items()}
         figures = [
             Figure(
@@ -99,6 +99,7 @@ class _Ops:
     session: requests.Session
     process: psutil.Process
     peak_bytes: int = 0
+    weighed_at: float = 0.0
 
     def send(self, request: WriteRequest) -> float:
         """Deliver one request; gives back the milliseconds until it was acknowledged."""
@@ -108,8 +109,16 @@ class _Ops:
         )
         took_ms = (time.perf_counter() - began) * 1000
         answer.raise_for_status()
-        self.peak_bytes = max(self.peak_bytes, self.process.memory_info().rss)
+        self._weigh()
         return took_ms
+
+    def _weigh(self) -> None:
+        """Look, once a second, at the memory of the layer's processes; what they share counts once."""
+        if time.monotonic() < self.weighed_at + 1:
+            return
+        self.weighed_at = time.monotonic()
+        processes = [self.process, *self.process.children()]
+        self.peak_bytes = max(self.peak_bytes, sum(one.memory_full_info().pss for one in processes))
 
     def get(self, path: str) -> None:
         """Read a page, as a browser does: with the cookie and without the key."""
@@ -153,44 +162,39 @@ def _enter(server: subprocess.Popen[str], url: str) -> _Ops:
     return _Ops(url, session, psutil.Process(server.pid))
 
 
-def _flat_out(ops: _Ops, load: Iterator[_Batch], runs: int, on_sent: Callable[[int], None]) -> float:
+def _taken(load: Iterator[_Batch], runs: float, on_made: Callable[[int], None] = lambda count: None) -> list[_Batch]:
+    """So much of the load; it is made ahead, so that the store has the cores to itself when it is sent."""
+    taken: list[_Batch] = []
+    while runs > 0:
+        taken.append(next(load))
+        runs -= taken[-1].runs
+        on_made(taken[-1].runs)
+    return taken
+
+
+def _flat_out(ops: _Ops, load: Sequence[_Batch], on_sent: Callable[[int], None]) -> float:
     """Runs a second, from the first byte sent to the last run stored."""
-    sent, last = 0, UUID(int=0)
     began = time.perf_counter()
-    for batch in _ahead(load):
+    for batch in load:
         ops.send(batch.request)
         on_sent(batch.runs)
-        sent += batch.runs
-        last = batch.last if batch.runs else last
-        if sent >= runs:
-            break
+    last = next(batch.last for batch in reversed(load) if batch.runs)
     while not ops.post("/runs/query", {"id": [str(last)]}).json()["runs"]:
         time.sleep(0.05)
-    return sent / (time.perf_counter() - began)
+    return sum(batch.runs for batch in load) / (time.perf_counter() - began)
 
 
-def _paced(ops: _Ops, load: Iterator[_Batch], seconds: float) -> list[float]:
+def _paced(ops: _Ops, load: Sequence[_Batch]) -> list[float]:
     """Milliseconds until each request was acknowledged; a late one delays the next, as with a client that waits."""
     took, sent = [], 0
     began = time.perf_counter()
-    for batch in _ahead(load):
+    for batch in load:
         wait_s = began + sent / PACE - time.perf_counter()
         if wait_s > 0:
             time.sleep(wait_s)
         took.append(ops.send(batch.request))
         sent += batch.runs
-        if sent > PACE * seconds:
-            return took
     return took
-
-
-def _ahead(load: Iterator[_Batch]) -> Iterator[_Batch]:
-    """The load, prepared in a thread while an earlier request is under way."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = [pool.submit(next, load) for _ in range(4)]
-        while True:
-            yield waiting.pop(0).result()
-            waiting.append(pool.submit(next, load))
 
 
 def _reads(ops: _Ops) -> dict[str, Callable[[], object]]:
