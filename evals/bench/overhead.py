@@ -1,4 +1,4 @@
-"""What a turn costs beyond model, encoder and search, traced and not, beside bare LangGraph."""
+"""What a turn costs beyond model, encoder and search, traced and not, beside bare LangGraph and beside a busy store."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypedDict
 
+import uvicorn
+from fastapi import FastAPI, Request
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
@@ -20,15 +22,22 @@ from rich.progress import Progress
 from agents.assistant import Assistant
 from agents.turn import Asker, TurnRequest
 from app.bootstrap import Parley, build_parley
+from app.ops.langsmith import langsmith_app
+from app.ops.store import OpsStore
 from app.settings import Settings
-from evals.bench.figures import Figure, alternately, quantile
+from app.tracing import Outbox, TracingSettings, build_client
+from evals.bench.figures import Figure, Target, alternately, median, quantile
 from evals.bench.timed import Stopwatch, TimedChat, TimedEmbedder, timed_corpus
 from evals.questions import docs_cases
-from evals.setup import ingest_docs, trial_settings
+from evals.setup import free_port, ingest_docs, trial_settings
 from retrieval.embedding import build_embedder
 
 STAGES = 10
 """Stages of a turn that looks something up."""
+BLOCK = 20
+"""Turns right behind one another."""
+SETTLE_S = 2.0
+"""After a block, for what is still on its way into the store."""
 WARM_UP_S = 300
 AGAINST = f"LangGraph, {STAGES} empty nodes"
 
@@ -37,7 +46,8 @@ Ask = Callable[[str], Awaitable[object]]
 
 def measure(folder: Path, progress: Progress, *, turns: int = 60) -> list[Figure]:
     """Turns on the sample documents, with the model without weights and the real encoder and index."""
-    times = asyncio.run(_measure(folder, progress, turns))
+    times, beside = asyncio.run(_measure(folder, progress, turns))
+    added_ms = median(beside["stored"]) - median(beside["spooled"])
     return [
         Figure(
             f"{name} of a turn without its engines, {side}",
@@ -48,11 +58,22 @@ def measure(folder: Path, progress: Progress, *, turns: int = 60) -> list[Figure
         )
         for side in ("untraced", "traced")
         for name, share in (("p50", 0.5), ("p95", 0.95))
+    ] + [
+        Figure(
+            "added to a turn, at the median, while the store takes the turns before it in",
+            "ms",
+            added_ms,
+            target=Target("parley", "≤", 2),
+        )
     ]
 
 
-async def _measure(folder: Path, progress: Progress, turns: int) -> dict[str, list[float]]:
-    """Milliseconds outside the engines, by side."""
+Times = dict[str, list[float]]
+"""Milliseconds outside the engines, by side."""
+
+
+async def _measure(folder: Path, progress: Progress, turns: int) -> tuple[Times, Times]:
+    """Turns on their own, and turns right behind one another beside a store that is not there and one that is."""
     engines = Stopwatch()
     questions = [case.question for case in docs_cases()]
     async with AsyncExitStack() as stack:
@@ -66,14 +87,53 @@ async def _measure(folder: Path, progress: Progress, turns: int) -> dict[str, li
         }
         for ask in sides.values():
             await ask(questions[0])
-        times: dict[str, list[float]] = {name: [] for name in sides}
+        times: Times = {name: [] for name in sides}
         for turn, name in progress.track(alternately(list(sides), turns), description="turn overhead"):
-            engines.take_s()
-            began = time.perf_counter()
-            await sides[name](questions[turn % len(questions)])
-            times[name].append((time.perf_counter() - began - engines.take_s()) * 1000)
+            times[name].append(await _timed(sides[name], questions[turn % len(questions)], engines))
             await asyncio.to_thread(parley.traces.flush)
-    return times
+        stored = await stack.enter_async_context(_stored(parley, folder))
+        sinks: dict[str, Ask] = {
+            "spooled": sides["traced"],
+            "stored": lambda question: stored.ask(_request(question)),
+        }
+        beside: Times = {name: [] for name in sinks}
+        blocks = max(1, turns // BLOCK)
+        for block, name in progress.track(alternately(list(sinks), blocks), description="turns beside the store"):
+            for turn in range(BLOCK):
+                question = questions[(block * BLOCK + turn) % len(questions)]
+                beside[name].append(await _timed(sinks[name], question, engines))
+            await asyncio.sleep(SETTLE_S)
+    return times, beside
+
+
+async def _timed(ask: Ask, question: str, engines: Stopwatch) -> float:
+    """Milliseconds of a turn outside its engines."""
+    engines.take_s()
+    began = time.perf_counter()
+    await ask(question)
+    return (time.perf_counter() - began - engines.take_s()) * 1000
+
+
+@asynccontextmanager
+async def _stored(parley: Parley, folder: Path) -> AsyncIterator[Assistant]:
+    """An assistant whose traces go where the product sends them: into its store, over HTTP, in this very process."""
+
+    async def authorize(request: Request) -> OpsStore:
+        return parley.store
+
+    app = FastAPI()
+    app.mount("/langsmith", langsmith_app(authorize))
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    outbox = Outbox.open(TracingSettings(), folder / "sent", f"http://127.0.0.1:{port}/langsmith")
+    traces = build_client(TracingSettings(), outbox)
+    async with _checkpoints(folder / "stored.db") as checkpoints:
+        yield Assistant(parley.parts, checkpoints, traces=traces, project="bench")
+    await asyncio.to_thread(traces.close)
+    outbox.close()
+    server.should_exit = True
+    await serving
 
 
 @asynccontextmanager

@@ -103,7 +103,9 @@ class Variations:
                     body = body.replace(mark, value)
                 body = body.replace(f"{today:%Y-%m-%d}T".encode(), f"{day:%Y-%m-%d}T".encode())
                 body = body.replace(f"{today:%Y%m%d}T".encode(), f"{day:%Y%m%d}T".encode())
-                yield WriteRequest(request.method, request.path, request.headers, zstandard.compress(body, 1))
+                # Copied, as the compressor's own result sits in a buffer as large as the body was.
+                compressed = bytes(bytearray(zstandard.compress(body, 1)))
+                yield WriteRequest(request.method, request.path, request.headers, compressed)
 
 
 def _another_id(number: int, match: re.Match[bytes]) -> bytes:

@@ -27,6 +27,8 @@ from rich.progress import Progress
 
 from app.ops.langsmith.request import expanded
 from app.ops.langsmith.runs.multipart import parse_form, read_runs
+from app.ops.store import Ingest
+from app.ops.store.intake.batches import write_batch
 from app.tracing.spool import WriteRequest
 from evals.bench.figures import Figure, Target, quantile
 from evals.bench.recorded import Variations, record
@@ -245,7 +247,7 @@ def _plain(request: WriteRequest) -> bytes:
 def _rows(request: WriteRequest) -> list[Row]:
     """The runs in a request."""
     form = read_runs(parse_form(request.headers["Content-Type"], _plain(request)), lambda content: "")
-    return [(str(run["id"]), repr(run)) for run in (*form.posts, *form.patches)]
+    return [(str(run["id"]), write_batch(Ingest(posts=[run])).decode()) for run in (*form.posts, *form.patches)]
 
 
 def _insert(file: Path, requests_: Sequence[Sequence[Row]]) -> float:
