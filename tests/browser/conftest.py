@@ -92,6 +92,13 @@ class Product:
         write_pdf(documents / "leave.pdf", LEAVE)
         subprocess.run(self._command("ingest", documents), cwd=self.folder, env=self._environment(), check=True)
 
+    def publish(self, name: str, text: str, owner: str) -> None:
+        """Put a document into the folder, and ingest it while the server runs."""
+        document = self.folder / "documents" / name
+        document.write_text(text)
+        command = self._command("ingest", document, "--owner", owner)
+        subprocess.run(command, cwd=self.folder, env=self._environment(), check=True)
+
     def start(self) -> None:
         log = (self.folder / "server.log").open("a")
         self._process = subprocess.Popen(

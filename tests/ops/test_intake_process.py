@@ -63,7 +63,9 @@ def test_a_price_that_is_set_here_counts_there(store: OpsStore) -> None:
     before, after = (a_run(run_type="llm", outputs=USED, extra=extra) for _ in range(2))
     store.ingest(Ingest(posts=[before]))
     assert store.runs.get(before["id"]).total_cost is None
-    store.prices.create(PriceFields(name="house", match_pattern="^house$", prompt_cost=Decimal("0.001"), completion_cost=Decimal(0)))
+    store.prices.create(
+        PriceFields(name="house", match_pattern="^house$", prompt_cost=Decimal("0.001"), completion_cost=Decimal(0))
+    )
     store.ingest(Ingest(posts=[after]))
     assert store.runs.get(after["id"]).prompt_cost == 1
 
