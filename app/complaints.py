@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
@@ -34,6 +35,7 @@ EVERY_S = 10.0
 ROOT_NAME = "recheck"
 """What the root run of a question asked again is called; the pages count turns, which these are not."""
 _NO_LIMIT = 1_000_000
+_MARKER = re.compile(r" ?(?<!\\)\[\d+\]")
 
 AskerOf = Callable[[str | None], Asker]
 """Who asks, from their pseudonym: with the groups that they have now."""
@@ -168,9 +170,11 @@ def passes(complaint: Complaint, result: TurnResult, wanted: str | None = None) 
 def good_news(complaints: Collection[Complaint]) -> str:
     """What a user is told of complaints that were settled, as Markdown."""
     told = [
-        f"You told us that this was not answered well: “{one.question}”\n\n{one.fixed_answer}" for one in complaints
+        f"You told us that this was not answered well: “{one.question}”\n\n{_MARKER.sub('', one.fixed_answer or '')}"
+        for one in complaints
     ]
-    return "**We have followed up on your feedback.**\n\n" + "\n\n---\n\n".join(told)
+    news = "**We have followed up on your feedback.**\n\n" + "\n\n---\n\n".join(told)
+    return f"{news}\n\nAsk again to see the sources."
 
 
 def asker_of(accounts: Callable[[], Collection[Asker]]) -> AskerOf:

@@ -161,7 +161,7 @@ async def test_requests_at_once_are_served_one_after_the_other(chat: LlamaChat) 
 
 async def test_a_full_queue_says_when_to_come_back(chat: LlamaChat) -> None:
     tasks = [asyncio.create_task(chat.ainvoke(LONG_PROMPT)) for _ in range(5)]
-    await until(lambda: chat.worker.waiting == 4)
+    await until(lambda: chat.worker.waiting == 4 and chat.worker._current is not None)
     with pytest.raises(ModelBusy) as busy:
         await chat.ainvoke(RIVERS)
     assert busy.value.retry_after_s is not None

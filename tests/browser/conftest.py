@@ -90,14 +90,18 @@ class Product:
         documents.mkdir()
         (documents / "gates.md").write_text(GATES)
         write_pdf(documents / "leave.pdf", LEAVE)
-        subprocess.run(self._command("ingest", documents), cwd=self.folder, env=self._environment(), check=True)
+        self._ingest(documents)
 
     def publish(self, name: str, text: str, owner: str) -> None:
         """Put a document into the folder, and ingest it while the server runs."""
         document = self.folder / "documents" / name
         document.write_text(text)
-        command = self._command("ingest", document, "--owner", owner)
-        subprocess.run(command, cwd=self.folder, env=self._environment(), check=True)
+        self._ingest(document, "--owner", owner)
+
+    def withdraw(self, name: str) -> None:
+        """Take a document out of the folder and the corpus."""
+        (self.folder / "documents" / name).unlink()
+        self._ingest(self.folder / "documents")
 
     def start(self) -> None:
         log = (self.folder / "server.log").open("a")
@@ -124,6 +128,9 @@ class Product:
         """The files of the data folder in which the text stands."""
         files = [path for path in self.data_dir.rglob("*") if path.is_file()]
         return [path for path in files if text.encode() in path.read_bytes()]
+
+    def _ingest(self, *words: str | Path) -> None:
+        subprocess.run(self._command("ingest", *words), cwd=self.folder, env=self._environment(), check=True)
 
     def _is_ready(self) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +14,12 @@ QUESTION = "Where are bicycles parked?"
 BEFORE = "# Bicycles\n\nBicycles are parked behind the canteen. Electric bicycles are charged there too.\n"
 AFTER = "# Bicycles\n\nBicycles are parked in the basement garage. Electric bicycles are charged there too.\n"
 OWNER = "Facilities team"
+
+
+@pytest.fixture(autouse=True)
+def _leave_the_documents_as_they_were(product: Any) -> Iterator[None]:
+    yield
+    product.withdraw("bicycles.md")
 
 
 def test_a_thumbs_down_ends_with_the_user_being_told(product: Any, chat: Any, ops: Any, reload_until: Any) -> None:

@@ -30,7 +30,7 @@ def test_a_bench_gives_figures_beside_a_raw_engine_or_a_target(
     figures: list[Figure] = measure(tmp_path, Progress(disable=True), **size)
     assert figures
     for figure in figures:
-        assert figure.parley > 0, figure
+        assert figure.parley > 0 or figure.what.startswith("added to"), figure  # a difference of two small samples
         assert figure.raw or figure.target, figure
-        assert bool(figure.raw) == bool(figure.against), figure
+        assert figure.against or not figure.raw, figure
         assert math.isfinite(figure.ratio or 0), figure

@@ -56,7 +56,7 @@ def postgres_url() -> Iterator[str]:
     if binaries is None:
         pytest.skip("PostgreSQL is not installed")
     with (
-        TemporaryDirectory(prefix="pg-", dir="/tmp") as short,
+        TemporaryDirectory(prefix="pg-", dir=postgres.folder_for_data()) as short,
         postgres.running(binaries, Path(short) / "server") as url,
     ):
         yield url
