@@ -45,7 +45,7 @@ def a_run(**fields: Any) -> RunFields:
 
 
 def intake_process_of(pid: int) -> psutil.Process:
-    """The one intake process that this process, or one below it, has started."""
+    """The one intake process that a process below this one has started."""
     below = psutil.Process(pid).children(recursive=True)
     (found,) = [one for one in below if IntakeProcess.__module__ in one.cmdline()]
     return found
@@ -70,10 +70,13 @@ def test_a_price_that_is_set_here_counts_there(store: OpsStore) -> None:
     assert store.runs.get(after["id"]).prompt_cost == 1
 
 
-def test_after_a_crash_it_starts_again_and_nothing_is_lost(store: OpsStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_after_a_crash_it_starts_again_and_nothing_is_lost(
+    store: OpsStore, process: IntakeProcess, caplog: pytest.LogCaptureFixture
+) -> None:
     store.ingest(Ingest(posts=[a_run()]))
     assert store.runs.query(RunQuery()).runs
-    intake_process_of(os.getpid()).kill()
+    assert process.pid
+    psutil.Process(process.pid).kill()
     run = a_run()
     store.ingest(Ingest(posts=[run]))
     assert store.runs.get(run["id"])

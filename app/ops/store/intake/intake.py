@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 Take = Callable[[Sequence[bytes]], None]
 
-SETTLE_TIMEOUT_S = 5.0
+SETTLE_TIMEOUT_S = 10.0
 """So long a reader waits for what was acknowledged before it came; then it sees the store as it is."""
 ROOM_TIMEOUT_S = 20.0
 MAX_WAITING_BYTES = 12 << 20

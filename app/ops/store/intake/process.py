@@ -40,6 +40,11 @@ class IntakeProcess:
         self._pipe: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """The number by which the system knows it; None while it does not run."""
+        return self._process.pid if self._process else None
+
     def start(self) -> None:
         """Start it, if it isn't running; it takes a second until it can do its first work."""
         with self._turn:
