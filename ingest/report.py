@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.errors import Reason
 
-Status = Literal["added", "changed", "unchanged", "removed", "refused"]
-STATUSES: tuple[Status, ...] = ("added", "changed", "unchanged", "removed", "refused")
+Status = Literal["added", "changed", "unchanged", "removed", "empty", "refused"]
+STATUSES: tuple[Status, ...] = ("added", "changed", "unchanged", "removed", "empty", "refused")
 
 
 class FileReport(BaseModel):
@@ -27,7 +27,7 @@ class FileReport(BaseModel):
     """Passages that were made of it in this run."""
     pages: int | None = None
     reason: Reason | None = None
-    """Why it was refused."""
+    """Why nothing was taken in."""
     detail: str = ""
     """A sentence on what was found and what to do."""
 
@@ -56,4 +56,4 @@ class IngestReport(BaseModel):
     @property
     def exit_code(self) -> int:
         """0 where at least one file was taken in, kept or removed; 1 where nothing could be."""
-        return 0 if any(file.status != "refused" for file in self.files) else 1
+        return 0 if any(file.status not in {"empty", "refused"} for file in self.files) else 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import signal
+import warnings
 from math import ceil
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -25,6 +26,8 @@ class Extract(BaseModel):
     title: str
     pages: int | None
     pieces: list[Piece]
+    left_out: list[str] = []
+    """A sentence on each file inside it that could not be read."""
 
 
 class Refusal(BaseModel):
@@ -102,6 +105,7 @@ def _serve(pipe: Connection, settings: IngestSettings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     resource.setrlimit(resource.RLIMIT_AS, (settings.parse_memory_bytes, settings.parse_memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warnings.simplefilter("ignore")  # what a library notes about a file is no message to the content owner
     while True:
         try:
             name, data = pipe.recv_bytes().decode(), pipe.recv_bytes()
@@ -126,6 +130,5 @@ def _reply(name: str, data: bytes, settings: IngestSettings) -> Extract | Refusa
         return Refusal(reason=refused.reason, finding=refused.finding)
     except MemoryError:
         return Refusal(reason="too_large", finding="Reading it needs more memory than ingest.parse_memory_bytes.")
-    except Exception as error:  # whatever a parser raises about a hostile file, the file is what is broken
-        return Refusal(reason="broken", finding=f"Its parser stopped ({type(error).__name__}).")
-    return Extract(title=document.title, pages=document.pages, pieces=pieces)
+    left_out = [f"{name}: {refused}" for name, refused in document.left_out]
+    return Extract(title=document.title, pages=document.pages, pieces=pieces, left_out=left_out)

@@ -19,7 +19,7 @@ from ingest.settings import IngestSettings
 from retrieval import sentences
 from retrieval.passages import Document, Passage
 
-VERSION = 1
+VERSION = 2
 """Raised when parsing or splitting changes what it makes of the same file, so that known files are read anew."""
 
 _PIECE = re.compile(

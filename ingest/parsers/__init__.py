@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from ingest.errors import RefusedFile
-from ingest.parsers import docx, html, markdown, pdf, text
+from ingest.parsers import (
+    content,
+    csv,
+    docx,
+    eml,
+    epub,
+    html,
+    json,
+    markdown,
+    msg,
+    odt,
+    pdf,
+    pptx,
+    rtf,
+    text,
+    xlsx,
+    zipped,
+)
+from ingest.parsers.archive import Allowance
 from ingest.parsers.base import Block, ParsedDocument
 from ingest.settings import IngestSettings
 
 __all__ = ["MEDIA_TYPES", "Block", "ParsedDocument", "media_type", "parse"]
 
-_DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 MEDIA_TYPES = {
     ".md": "text/markdown",
     ".markdown": "text/markdown",
@@ -20,11 +39,74 @@ MEDIA_TYPES = {
     ".html": "text/html",
     ".htm": "text/html",
     ".xhtml": "text/html",
-    ".pdf": "application/pdf",
-    ".docx": _DOCX,
+    ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
+    ".json": "application/json",
+    ".jsonl": "application/jsonl",
+    ".ndjson": "application/jsonl",
+    ".eml": "message/rfc822",
+    ".msg": content.MSG,
+    ".pdf": content.PDF,
+    ".docx": content.DOCX,
+    ".xlsx": content.XLSX,
+    ".pptx": content.PPTX,
+    ".odt": content.ODT,
+    ".rtf": content.RTF,
+    ".epub": content.EPUB,
+    ".zip": content.ZIP,
 }
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The reading of one file and of those inside it, which share its limits."""
+
+    settings: IngestSettings
+    allowance: Allowance
+
+    def parse(self, name: str, data: bytes) -> ParsedDocument:
+        """Read a file by the parser of its format. Raises RefusedFile; running out of memory passes through."""
+        kind = media_type(name)
+        try:
+            content.check_content(kind, data)
+            document = _PARSERS[kind](data, PurePath(name).stem, self)
+        except (RefusedFile, MemoryError):
+            raise
+        except Exception as error:  # whatever a parser raises about a hostile file, the file is what is broken
+            raise RefusedFile("broken", f"Its parser stopped ({type(error).__name__}).") from error
+        if not document.blocks:
+            raise RefusedFile("no_text" if document.pages else "empty")
+        return document
+
+    def parse_inside(self, name: str, data: bytes) -> ParsedDocument:
+        """The same, of a file inside the one being read."""
+        self.allowance.enter()
+        try:
+            return self.parse(name, data)
+        finally:
+            self.allowance.leave()
+
+
+_Parser = Callable[[bytes, str, _Reading], ParsedDocument]
+_PARSERS: dict[str, _Parser] = {
+    "text/markdown": lambda data, stem, reading: markdown.parse(data, stem),
+    "text/plain": lambda data, stem, reading: text.parse(data, stem),
+    "text/html": lambda data, stem, reading: html.parse(data, stem),
+    "text/csv": lambda data, stem, reading: csv.parse(data, stem, reading.settings.max_cells),
+    "text/tab-separated-values": lambda data, stem, reading: csv.parse(data, stem, reading.settings.max_cells),
+    "application/json": lambda data, stem, reading: json.parse(data, stem),
+    "application/jsonl": lambda data, stem, reading: json.parse_lines(data, stem),
+    "message/rfc822": lambda data, stem, reading: eml.parse(data, stem, reading.parse_inside),
+    content.MSG: lambda data, stem, reading: msg.parse(data, stem, reading.allowance, reading.parse_inside),
+    content.PDF: lambda data, stem, reading: pdf.parse(data, stem, reading.settings.max_pages),
+    content.DOCX: lambda data, stem, reading: docx.parse(data, stem, reading.allowance),
+    content.XLSX: lambda data, stem, reading: xlsx.parse(data, stem, reading.allowance, reading.settings.max_cells),
+    content.PPTX: lambda data, stem, reading: pptx.parse(data, stem, reading.allowance),
+    content.ODT: lambda data, stem, reading: odt.parse(data, stem, reading.allowance),
+    content.RTF: lambda data, stem, reading: rtf.parse(data, stem),
+    content.EPUB: lambda data, stem, reading: epub.parse(data, stem, reading.allowance),
+    content.ZIP: lambda data, stem, reading: zipped.parse(data, stem, reading.allowance, reading.parse_inside),
+}
 
 
 def media_type(name: str) -> str:
@@ -36,46 +118,5 @@ def media_type(name: str) -> str:
 
 
 def parse(name: str, data: bytes, settings: IngestSettings) -> ParsedDocument:
-    """Read a file's bytes. Raises RefusedFile; a parser's own failures pass through."""
-    kind = media_type(name)
-    _check_content(kind, data)
-    document = _parse(kind, data, PurePath(name).stem, settings)
-    if not document.blocks:
-        raise RefusedFile("no_text" if document.pages else "empty")
-    return document
-
-
-def _parse(kind: str, data: bytes, stem: str, settings: IngestSettings) -> ParsedDocument:
-    if kind == "application/pdf":
-        return pdf.parse(data, stem, settings.max_pages)
-    if kind == _DOCX:
-        return docx.parse(data, stem, settings.max_unpacked_bytes)
-    if kind == "text/html":
-        return html.parse(data, stem)
-    if kind == "text/markdown":
-        return markdown.parse(data, stem)
-    return text.parse(data, stem)
-
-
-def _check_content(kind: str, data: bytes) -> None:
-    """Refuse content that contradicts the name's ending."""
-    if not data.strip():
-        raise RefusedFile("empty")
-    if data.startswith(_OLE) and kind == _DOCX and _ENCRYPTED_PACKAGE in data:
-        raise RefusedFile("encrypted")
-    actual = _sniff(data)
-    if actual is not None and actual != kind:
-        raise RefusedFile("wrong_extension", f"Its content is {actual}.")
-    if actual is None and kind in {"application/pdf", _DOCX}:
-        raise RefusedFile("broken", "Its first bytes are not those of its format.")
-
-
-def _sniff(data: bytes) -> str | None:
-    """The format that the first bytes give away, if any."""
-    if data[:1024].lstrip().startswith(b"%PDF-"):
-        return "application/pdf"
-    if data.startswith(b"PK\x03\x04"):
-        return _DOCX
-    if data.startswith(_OLE):
-        return "an older Office format"
-    return None
+    """Read a file's bytes. Raises RefusedFile; running out of memory passes through."""
+    return _Reading(settings, Allowance.of(settings)).parse(name, data)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from ingest.errors import RefusedFile
 
 Kind = Literal["paragraph", "list", "table", "code"]
 
@@ -35,6 +38,8 @@ class ParsedDocument:
     title: str
     blocks: list[Block]
     pages: int | None = None
+    left_out: tuple[tuple[str, RefusedFile], ...] = ()
+    """Files inside this one that could not be read, by name."""
 
 
 @dataclass(slots=True)
@@ -57,23 +62,43 @@ class Outline:
     def heading(self, text: str, *level: float, page: int | None = None) -> None:
         """Open a section; it closes those of the same or a deeper level (larger is deeper)."""
         if has_words(text := one_line(text)):
-            while self._open and self._open[-1].level >= level:
-                self._close()
+            self.close(*level)
             self._open.append(_Section(level, text, page))
+
+    def label(self, text: str, *level: float) -> None:
+        """Open a section whose name is a place, such as a sheet or a range of cells: no text where nothing follows."""
+        self.close(*level)
+        self._open.append(_Section(level, one_line(text), None, is_empty=False))
+
+    def close(self, *level: float) -> None:
+        """End the sections of this level and of deeper ones."""
+        while self._open and self._open[-1].level >= level:
+            self._close()
 
     def add(self, text: str, kind: Kind = "paragraph", page: int | None = None, header: str = "") -> None:
         """Append a block under the current headings; one without words is dropped."""
         if has_words(text := clean(text, keep_indent=kind == "code")):
             headings = tuple(section.text for section in self._open)
             self._blocks.append(Block(text, kind, headings, page, clean(header)))
-            for section in self._open:
-                section.is_empty = False
+            self._fill()
+
+    def extend(self, blocks: Iterable[Block]) -> None:
+        """Append the blocks of another document; their headings come below the current ones."""
+        above = tuple(section.text for section in self._open)
+        for block in blocks:
+            self._blocks.append(replace(block, headings=above + block.headings))
+            self._fill()
 
     def finish(self) -> list[Block]:
         """The blocks of the whole document."""
         while self._open:
             self._close()
         return self._blocks
+
+    def _fill(self) -> None:
+        """Note that there is text below the open headings."""
+        for section in self._open:
+            section.is_empty = False
 
     def _close(self) -> None:
         """Close the innermost section; a heading with nothing below it is text of the section around it."""
@@ -113,10 +138,10 @@ def table_lines(rows: list[list[str]]) -> str:
     names = rows[0]
     if len(rows) == 1 or len(names) < 2 or not all(names[1:]) or len(set(names)) < len(names):
         return "\n".join(" | ".join(cell for cell in row if cell) for row in rows)
-    return "\n".join(_named(names, row) for row in rows[1:])
+    return "\n".join(named(names, row) for row in rows[1:])
 
 
-def _named(names: list[str], row: list[str]) -> str:
+def named(names: list[str], row: list[str]) -> str:
     """One row as `name: value` pairs; a value without a column stands alone."""
     padded = names + [""] * (len(row) - len(names))
     pairs = [(name, cell) for name, cell in zip(padded, row, strict=False) if cell]

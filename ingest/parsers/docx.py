@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from typing import TYPE_CHECKING
 
-from ingest.errors import RefusedFile
+from ingest.parsers.archive import Allowance
 from ingest.parsers.base import Block, Outline, ParsedDocument, one_line, table_lines
+from ingest.parsers.safe_xml import refuse_declarations
 
 if TYPE_CHECKING:
     from docx.table import Table, _Cell
     from docx.text.paragraph import Paragraph
 
 _HEADING_STYLE = re.compile(r"heading (\d)", re.I)
-_MAX_MEMBERS = 10_000
 
 
-def parse(data: bytes, stem: str, max_unpacked_bytes: int) -> ParsedDocument:
+def parse(data: bytes, stem: str, allowance: Allowance) -> ParsedDocument:
     """Paragraphs, lists and tables in document order; headings by their styles."""
     from docx import Document
     from docx.table import Table
 
-    _check_archive(data, max_unpacked_bytes)
+    refuse_declarations(allowance.unpack(data))
     document = Document(io.BytesIO(data))
     outline = Outline()
     items: list[str] = []
@@ -39,20 +38,6 @@ def parse(data: bytes, stem: str, max_unpacked_bytes: int) -> ParsedDocument:
     _end_list(outline, items)
     blocks = outline.finish()
     return ParsedDocument(_title(document.core_properties.title, blocks, stem), blocks)
-
-
-def _check_archive(data: bytes, max_unpacked_bytes: int) -> None:
-    """Refuse what is no Word document, and what would unpack to too much."""
-    try:
-        members = zipfile.ZipFile(io.BytesIO(data)).infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise RefusedFile("broken", "It is no intact DOCX archive.") from error
-    if "[Content_Types].xml" not in {member.filename for member in members}:
-        raise RefusedFile("wrong_extension", "It is an archive, but not a Word document.")
-    if any(member.flag_bits & 1 for member in members):
-        raise RefusedFile("encrypted")
-    if len(members) > _MAX_MEMBERS or sum(member.file_size for member in members) > max_unpacked_bytes:
-        raise RefusedFile("too_large", "It would unpack to more than ingest.max_unpacked_bytes.")
 
 
 def _paragraph(outline: Outline, paragraph: Paragraph) -> None:

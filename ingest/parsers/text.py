@@ -55,8 +55,13 @@ def _likely_encoding(sample: bytes) -> str | None:
 
 def parse(data: bytes, stem: str) -> ParsedDocument:
     """Paragraphs are separated by blank lines; a short first line is the title."""
+    return parse_text(decode(data), stem)
+
+
+def parse_text(text: str, stem: str) -> ParsedDocument:
+    """The same, of text that is already decoded."""
     outline = Outline()
-    for paragraph in re.split(r"\n\s*\n", decode(data).replace("\r\n", "\n").replace("\r", "\n")):
+    for paragraph in re.split(r"\n\s*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
         outline.add(paragraph)
     blocks = outline.finish()
     first = one_line(blocks[0].text.split("\n")[0]) if blocks else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from retrieval.embedding import HashingEmbedder
 from retrieval.settings import RetrievalSettings
 
 MakePdf = Callable[..., bytes]
+MakeOle = Callable[[dict], bytes]
 
 
 @pytest.fixture
@@ -59,6 +61,17 @@ def make_pdf() -> MakePdf:
         return file.getvalue()
 
     return make
+
+
+@pytest.fixture
+def make_ole() -> MakeOle:
+    """Builds an OLE container of storages and streams, which an Outlook message is."""
+    spec = importlib.util.spec_from_file_location("ole", Path(__file__).with_name("ole.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.container
 
 
 @pytest.fixture

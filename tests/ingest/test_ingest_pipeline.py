@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -97,9 +98,19 @@ def test_bad_files_are_refused_by_name_and_the_rest_goes_on(
         "large.txt": "too_large",
         "photo.jpg": "unsupported",
     }
-    assert all(file.detail for file in report.files if file.status == "refused")
+    assert {file.name for file in report.files if file.status == "empty"} == {"empty.txt", "blank.md"}
+    assert all(file.detail for file in report.files if file.status in {"empty", "refused"})
     assert report.exit_code == 0
     assert list(corpus.documents()) == [str(folder / "good.md")]
+
+
+def test_what_is_left_out_of_an_archive_is_named(corpus: Corpus, folder: Path, settings: IngestSettings) -> None:
+    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+        archive.writestr("leave.md", "# Leave\nFive days.")
+        archive.writestr("photo.jpg", b"\xff\xd8\xff")
+    [row] = ingest([folder], corpus, settings).files
+    assert (row.status, row.passages) == ("added", 1)
+    assert row.detail.startswith("Files inside it that were left out: 1. photo.jpg: This format cannot be read.")
 
 
 def test_only_bad_files_publish_nothing_and_exit_with_1(corpus: Corpus, folder: Path, settings: IngestSettings) -> None:
@@ -116,7 +127,7 @@ def test_a_changed_file_that_is_refused_keeps_its_earlier_version(
     before = corpus.documents()
     path.write_bytes(b"")
     [row] = ingest([folder], corpus, settings).files
-    assert (row.status, row.reason) == ("refused", "empty")
+    assert (row.status, row.reason) == ("empty", "empty")
     assert "earlier version stays" in row.detail
     assert corpus.documents() == before
 

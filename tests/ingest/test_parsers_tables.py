@@ -1,0 +1,165 @@
+"""Tables stay readable row by row, with the sheet, the cells or the slide where they stand."""
+
+from __future__ import annotations
+
+import io
+from datetime import date, datetime
+
+import pytest
+from openpyxl import Workbook
+from pptx import Presentation
+from pptx.chart.data import CategoryChartData
+from pptx.enum.chart import XL_CHART_TYPE
+from pptx.util import Inches
+
+from ingest.errors import RefusedFile
+from ingest.parsers import ParsedDocument, parse
+from ingest.settings import IngestSettings
+
+SETTINGS = IngestSettings()
+
+
+def read(name: str, data: bytes | str) -> ParsedDocument:
+    return parse(name, data.encode() if isinstance(data, str) else data, SETTINGS)
+
+
+def found(document: ParsedDocument) -> list[tuple[tuple[str, ...], str]]:
+    return [(block.headings, block.text) for block in document.blocks]
+
+
+def saved(file: Workbook | Presentation) -> bytes:
+    target = io.BytesIO()
+    file.save(target)
+    return target.getvalue()
+
+
+def refusal(name: str, data: bytes, settings: IngestSettings = SETTINGS) -> str:
+    with pytest.raises(RefusedFile) as caught:
+        parse(name, data, settings)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("a.csv", ","), ("a.csv", ";"), ("a.tsv", "\t"), ("a.csv", "|")])
+def test_each_row_names_its_columns_whatever_the_delimiter(name: str, delimiter: str) -> None:
+    rows = [["Grade", "Days", "Note"], ["Senior", "28", "see: rule 5"], ["Junior", "25", ""]]
+    document = read(name, "\n".join(delimiter.join(row) for row in rows))
+    assert found(document) == [(("A2:C3",), "Grade: Senior | Days: 28 | Note: see: rule 5\nGrade: Junior | Days: 25")]
+
+
+def test_quoted_cells_may_hold_delimiters_and_line_breaks() -> None:
+    [(_, text)] = found(read("a.csv", 'Grade,Note\nSenior,"one, two\nthree"\n'))
+    assert text == "Grade: Senior | Note: one, two three"
+
+
+def test_titles_stand_above_and_empty_rows_between_tables() -> None:
+    document = read("a.csv", "Leave,,\nGrade,Days,\nSenior,28,\n,,\nTravel,,\nCity,Rate,\nGhent,120,\n")
+    assert found(document) == [
+        (("Leave", "A3:B3"), "Grade: Senior | Days: 28"),
+        (("Travel", "A7:B7"), "City: Ghent | Rate: 120"),
+    ]
+
+
+def test_a_first_row_of_values_names_nothing() -> None:
+    assert found(read("a.csv", "Ann,25\nBob,28\n")) == [(("A1:B2",), "Ann | 25\nBob | 28")]
+    assert found(read("a.csv", "Product,2022,2023\nBolts,7,8\n")) == [
+        (("A2:C2",), "Product: Bolts | 2022: 7 | 2023: 8")
+    ]
+
+
+def test_column_names_above_a_gap_hold_for_the_values_below_it() -> None:
+    document = read("a.csv", "In millions,Year 2023,\n,Sales,Profit\n,,\nEurope,9467,1570\n")
+    assert found(document)[-1] == (("A4:C4",), "Europe | Sales: 9467 | Profit: 1570")
+
+
+def test_rows_of_words_do_not_name_the_values_of_another_table() -> None:
+    document = read("a.csv", "Name,City\nAnn,Ghent\n,\nTotal,5\n")
+    assert [text for _, text in found(document)] == ["Name: Ann | City: Ghent", "Name: Total | City: 5"]
+
+
+def test_long_tables_are_cut_with_the_place_of_each_part() -> None:
+    lines = ["Name,City,Days", *(f"Person {number},Ghent,{number}" for number in range(2, 302))]
+    document = read("a.csv", "\n".join(lines))
+    assert len(document.blocks) > 10
+    for block in document.blocks:
+        first, last = (int(cell[1:]) for cell in block.headings[-1].split(":"))
+        rows = block.text.split("\n")
+        assert rows[0].startswith(f"Name: Person {first} |")
+        assert rows[-1].startswith(f"Name: Person {last} |")
+
+
+def test_a_workbook_yields_its_visible_sheets_with_values_as_they_are_shown() -> None:
+    workbook = Workbook()
+    sheet = workbook.active
+    sheet.title = "Rates"
+    sheet.append(["City", "Share", "Since", "Seen", "Total", "Open"])
+    sheet.append(["Ghent", 0.125, date(2026, 3, 1), datetime(2026, 3, 1, 9, 30), 0.1 + 0.2, True])
+    sheet["B2"].number_format = "0.0%"
+    far = workbook.create_sheet("Far")
+    far["AB7"] = "Corner"
+    workbook.create_sheet("Blank")
+    hidden = workbook.create_sheet("Hidden")
+    hidden["A1"] = "secret"
+    hidden.sheet_state = "hidden"
+    assert found(read("a.xlsx", saved(workbook))) == [
+        (
+            ("Rates", "A2:F2"),
+            "City: Ghent | Share: 12.5% | Since: 2026-03-01 | Seen: 2026-03-01 09:30:00 | Total: 0.3 | Open: True",
+        ),
+        (("Far", "AB7"), "Corner"),
+    ]
+
+
+def test_an_empty_workbook_is_empty_and_a_huge_table_too_large() -> None:
+    assert refusal("a.xlsx", saved(Workbook())) == "empty"
+    workbook = Workbook()
+    for _ in range(30):
+        workbook.active.append(["x"] * 5)
+    settings = IngestSettings(max_cells=100)
+    assert refusal("a.xlsx", saved(workbook), settings) == "too_large"
+    assert refusal("a.csv", b"a,b\n" * 60, settings) == "too_large"
+    workbook.active["XFD1048576"] = "far away"
+    assert read("a.xlsx", saved(workbook)).blocks[-1].headings == ("Sheet", "XFD1048576")
+
+
+def slides() -> Presentation:
+    presentation = Presentation()
+    first = presentation.slides.add_slide(presentation.slide_layouts[1])
+    first.shapes.title.text = "Leave"
+    first.placeholders[1].text = "Ask first\nThen wait"
+    first.notes_slide.notes_text_frame.text = "Mention the portal."
+    second = presentation.slides.add_slide(presentation.slide_layouts[5])
+    second.shapes.title.text = "Numbers"
+    table = second.shapes.add_table(2, 2, 0, 0, Inches(4), Inches(1)).table
+    for cell, text in zip(table.iter_cells(), ["Grade", "Days", "Senior", "28"], strict=True):
+        cell.text = text
+    chart = CategoryChartData()
+    chart.categories = ["2022", "2023"]
+    chart.add_series("Revenue", (7, 8.5))
+    second.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, 0, 0, Inches(4), Inches(3), chart)
+    group = second.shapes.add_group_shape()
+    group.shapes.add_textbox(0, 0, Inches(1), Inches(1)).text_frame.text = "In a group."
+    return presentation
+
+
+def test_slides_keep_their_number_title_tables_charts_and_notes() -> None:
+    document = read("a.pptx", saved(slides()))
+    assert document.pages == 2
+    assert [(block.page, block.headings, block.text) for block in document.blocks] == [
+        (1, ("Leave",), "Ask first\nThen wait"),
+        (1, ("Leave",), "Notes: Mention the portal."),
+        (2, ("Numbers",), "Grade: Senior | Days: 28"),
+        (2, ("Numbers",), "2022 | Revenue: 7\n2023 | Revenue: 8.5"),
+        (2, ("Numbers",), "In a group."),
+    ]
+
+
+def test_hidden_slides_are_left_out_and_keep_their_number() -> None:
+    presentation = slides()
+    presentation.slides[0]._element.set("show", "0")
+    assert {block.page for block in read("a.pptx", saved(presentation)).blocks} == {2}
+
+
+def test_slides_without_words_have_no_text() -> None:
+    presentation = Presentation()
+    presentation.slides.add_slide(presentation.slide_layouts[6])
+    assert refusal("a.pptx", saved(presentation)) == "no_text"
