@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from agents.turn import TurnResult
     from app.auth.users import Accounts
     from app.ops.store.workspaces import Workspaces
+    from retrieval.releases import Releases
 
 prepare_environment()
 
@@ -49,6 +51,9 @@ def ingest(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     groups: Annotated[str, typer.Option(help="Reader groups, comma-separated; empty means everyone.")] = "",
     owner: Annotated[str | None, typer.Option(help="Who looks after these documents and hears of complaints.")] = None,
+    gate: Annotated[
+        Path | None, typer.Option(help="Questions that the new release must answer, as JSON lines.")
+    ] = None,
 ) -> None:
     """Read documents and publish them as a new release of the corpus."""
     from ingest.command import run as run_ingest
@@ -59,10 +64,24 @@ def ingest(
     corpus = Corpus.open(settings.retrieval, settings.data_dir)
     try:
         readers = _split(groups) or None
-        code = run_ingest(path, corpus, settings.ingest, groups=readers, owner=owner, dry_run=dry_run, as_json=as_json)
+        code = run_ingest(
+            path, corpus, settings.ingest, groups=readers, owner=owner, dry_run=dry_run, as_json=as_json, gate=gate
+        )
     finally:
         corpus.close()
     raise typer.Exit(code)
+
+
+@app.command()
+def parse(
+    file: Annotated[Path, typer.Argument(help="A file of any format that is ingested.", exists=True, dir_okay=False)],
+    page: Annotated[int | None, typer.Option(min=1, help="Only this page or slide.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print title, pages and passages as JSON.")] = False,
+) -> None:
+    """Show what would be indexed of a file, passage by passage; nothing is stored."""
+    from ingest.parse_command import run as run_parse
+
+    raise typer.Exit(run_parse(file, _settings().ingest, page=page, as_json=as_json))
 
 
 @app.command()
@@ -85,6 +104,13 @@ def ask(
         raise typer.Exit(1) from None
     if as_json:
         _print_json(result)
+
+
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def evals(context: typer.Context) -> None:
+    """Measure the search and the citation check on data of your own."""
+    # By name: evals stands above app, and imports it.
+    import_module("evals.command").evals_app(context.args, prog_name="parley evals")
 
 
 @models_app.command("verify")
@@ -160,6 +186,24 @@ def _listening_at(host: str | None, port: int | None) -> Settings:
     return settings.model_copy(update={"server": settings.server.model_copy(update=changes)})
 
 
+@contextmanager
+def _releases() -> Iterator[Releases]:
+    from retrieval.corpus import Corpus
+
+    settings = _settings()
+    corpus = Corpus.open(settings.retrieval, settings.data_dir)
+    try:
+        yield corpus.releases()
+    finally:
+        corpus.close()
+
+
+def _add_release_commands() -> None:
+    from app.releases import releases_app
+
+    app.add_typer(releases_app(_releases), name="releases")
+
+
 def _add_account_commands() -> None:
     from app.auth.commands import keys_app, users_app
 
@@ -168,6 +212,7 @@ def _add_account_commands() -> None:
 
 
 _add_account_commands()
+_add_release_commands()
 _add_ops_commands()
 
 

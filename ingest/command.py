@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.errors import IngestError
+from ingest.gate import Gate
 from ingest.pipeline import OnProgress, ingest
 from ingest.report import FileReport, IngestReport
 from ingest.settings import IngestSettings
@@ -19,7 +20,14 @@ from retrieval.corpus import Corpus
 from retrieval.errors import RetrievalError
 
 MAX_UNCHANGED_ROWS = 40
-_STYLES = {"added": "green", "changed": "cyan", "unchanged": "dim", "removed": "yellow", "refused": "red"}
+_STYLES = {
+    "added": "green",
+    "changed": "cyan",
+    "unchanged": "dim",
+    "removed": "yellow",
+    "empty": "yellow",
+    "refused": "red",
+}
 
 
 def run(
@@ -32,16 +40,20 @@ def run(
     dry_run: bool = False,
     as_json: bool = False,
     allow_empty: bool = False,
+    gate: Path | None = None,
     out: Console | None = None,
     err: Console | None = None,
 ) -> int:
     """Ingest a file or folder and print the report: a table, or JSON on standard output.
+
+    `gate` names a file of questions in place of the settings' one.
 
     Returns the exit code: 0 where at least one file was taken in, kept or removed, even if others were refused;
     1 where nothing could be.
     """
     out, err = out or Console(), err or Console(stderr=True)
     try:
+        gate_file = gate or (Path(settings.gate) if settings.gate else None)
         with _progress(err) as on_progress:
             report = ingest(
                 [path],
@@ -51,6 +63,7 @@ def run(
                 owner=owner,
                 dry_run=dry_run,
                 allow_empty=allow_empty,
+                gate=Gate.read(gate_file, settings.gate_recall) if gate_file else None,
                 on_progress=on_progress,
             )
     except (IngestError, RetrievalError) as error:

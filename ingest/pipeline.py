@@ -15,18 +15,20 @@ from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 from ingest.discovery import Found, discover, read
-from ingest.errors import IngestError, RefusedFile
+from ingest.errors import IngestError, MovedOn, RefusedFile
+from ingest.gate import Gate
 from ingest.parsers import media_type
 from ingest.report import FileReport, IngestReport, Status
 from ingest.sandbox import Sandbox
 from ingest.settings import IngestSettings
 from ingest.splitting import fingerprint, passages
 from retrieval.corpus import Corpus, Draft
-from retrieval.passages import Document
+from retrieval.passages import Document, Release
 
 OnProgress = Callable[[FileReport, int, int], None]
 """Called after each file with its report, how many are done, and how many there are."""
 
+_NAMED = 5
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -48,6 +50,7 @@ def ingest(
     owner: str | None = None,
     dry_run: bool = False,
     allow_empty: bool = False,
+    gate: Gate | None = None,
     on_progress: OnProgress = lambda report, done, total: None,
 ) -> IngestReport:
     """Bring the corpus up to date with the files below `paths`, and publish a release if anything changed.
@@ -57,10 +60,12 @@ def ingest(
     document and give new ones those of the settings. Interrupted at any point, the published release stays as it was.
 
     Raises IngestError where a path does not exist, or where a folder whose documents are known holds no file
-    (an unmounted disk, say) and `allow_empty` is not set.
+    (an unmounted disk, say) and `allow_empty` is not set; GateFailed where the new release does not pass `gate`, and
+    MovedOn where another one was published meanwhile.
     """
     started = time.monotonic()
     found = discover(paths, settings)
+    base = corpus.release()
     known = corpus.documents()
     gone = [known[source] for source in found.gone(known)]
     if gone and not found.files and not allow_empty:
@@ -77,11 +82,11 @@ def ingest(
         draft: Draft | None = None
         for step in steps:
             if step.change and not dry_run:
-                draft = draft or stack.enter_context(corpus.draft())
+                draft = draft or _draft(corpus, base, stack)
                 step.change(draft)
             reports.append(step.report)
             on_progress(step.report, len(reports), total)
-        release = draft.publish() if draft else corpus.release()
+        release = _publish(corpus, draft, gate) if draft else corpus.release()
     return IngestReport(
         files=sorted(reports, key=lambda report: report.source),
         dry_run=dry_run,
@@ -89,6 +94,20 @@ def ingest(
         published=draft is not None,
         seconds=time.monotonic() - started,
     )
+
+
+def _draft(corpus: Corpus, base: Release, stack: ExitStack) -> Draft:
+    """A draft that changes the release which the files were compared with."""
+    draft = stack.enter_context(corpus.draft())
+    if draft.base != base.number:
+        raise MovedOn(f"Release {draft.base} was published while the files were read. Run the ingest again.")
+    return draft
+
+
+def _publish(corpus: Corpus, draft: Draft, gate: Gate | None) -> Release:
+    if gate:
+        gate.check(corpus, draft)
+    return draft.publish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +152,19 @@ class _Preparation:
         )
         made = passages(document, extract.pieces)
         status: Status = "changed" if known else "added"
-        report = _report(file, status, passages=len(made), pages=extract.pages)
+        report = _report(file, status, passages=len(made), pages=extract.pages, detail=_left_out(extract.left_out))
         return _Step(report, lambda draft: draft.put(document, made, data))
 
     def refusal(self, file: Found, refused: RefusedFile) -> _Step:
         """A file that is left out; what was known of it stays."""
         kept = " Its earlier version stays." if file.source in self.known else ""
-        return _Step(_report(file, "refused", reason=refused.reason, detail=f"{refused}{kept}"))
+        status: Status = "empty" if refused.reason == "empty" else "refused"
+        return _Step(_report(file, status, reason=refused.reason, detail=f"{refused}{kept}"))
+
+
+def _left_out(files: list[str]) -> str:
+    """A sentence on the files inside a file that could not be read; the first few are named."""
+    return f"Files inside it that were left out: {len(files)}. {' '.join(files[:_NAMED])}" if files else ""
 
 
 def _removal(document: Document) -> _Step:

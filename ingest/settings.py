@@ -20,12 +20,18 @@ class IngestSettings(BaseModel):
     """Reader groups of newly ingested documents, where the command names none."""
     owner: str = ""
     """Who looks after newly ingested documents, where the command names nobody."""
+    gate: str = ""
+    """File of questions that a new release must find the answers to before it is published; empty for none."""
+    gate_recall: float = Field(default=0.8, ge=0, le=1)
+    """Share of the gate's questions that must be found."""
     max_file_bytes: int = Field(default=50_000_000, gt=0)
     """Larger files are refused."""
     max_unpacked_bytes: int = Field(default=200_000_000, gt=0)
-    """A zipped format (DOCX) that claims to unpack to more is refused before it is unpacked."""
+    """A zipped format (ZIP, DOCX, EPUB, ...) that claims to unpack to more is refused before it is unpacked."""
     max_pages: int = Field(default=2_000, gt=0)
     """Longer PDFs are refused."""
+    max_cells: int = Field(default=1_000_000, gt=0)
+    """A table file (CSV), or a sheet of a workbook, with more filled cells is refused."""
     parse_timeout_s: float = Field(default=60.0, gt=0)
     """A file that takes longer to parse is refused."""
     parse_memory_bytes: int = Field(default=2_000_000_000, gt=0)

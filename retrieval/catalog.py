@@ -8,50 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from retrieval.errors import CorpusBusy, StoreUnavailable
-from retrieval.passages import Document, Release
+from retrieval.catalog_schema import connect, migrate
+from retrieval.errors import CorpusBusy
+from retrieval.passages import Document, KeptRelease, Release
 from retrieval.store.base import OPEN
-
-
-def releases_and_documents(db: sqlite3.Connection) -> None:
-    """The corpus's id, releases, the pointer to the published one, and documents with the releases they are in."""
-    db.execute("CREATE TABLE corpus (id TEXT NOT NULL)")
-    db.execute("INSERT INTO corpus VALUES (lower(hex(randomblob(16))))")
-    db.execute(
-        """CREATE TABLE releases (
-            number INTEGER PRIMARY KEY,
-            store TEXT NOT NULL,
-            encoder TEXT NOT NULL,
-            published_at TEXT NOT NULL,
-            documents INTEGER NOT NULL,
-            passages INTEGER NOT NULL
-        )"""
-    )
-    db.execute(
-        """CREATE TABLE published (
-            only INTEGER PRIMARY KEY CHECK (only = 1),
-            release INTEGER NOT NULL REFERENCES releases (number)
-        )"""
-    )
-    db.execute(
-        """CREATE TABLE documents (
-            id TEXT NOT NULL,
-            source TEXT NOT NULL,
-            content_hash TEXT NOT NULL,
-            passages INTEGER NOT NULL,
-            body TEXT NOT NULL,
-            valid_from INTEGER NOT NULL,
-            valid_to INTEGER NOT NULL,
-            PRIMARY KEY (id, valid_from)
-        )"""
-    )
-
-
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [releases_and_documents]
 
 
 @dataclass(frozen=True)
@@ -71,8 +34,8 @@ class Catalog:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._lock = threading.Lock()
-        self._db = _connect(path, wait_s=10)
-        _migrate(self._db)
+        self._db = connect(path, wait_s=10)
+        migrate(self._db)
         (self.corpus_id,) = self._db.execute("SELECT id FROM corpus").fetchone()
 
     def published(self) -> Published:
@@ -87,6 +50,11 @@ class Catalog:
         number, at, documents, passages, store, encoder = row
         release = Release(number=number, published_at=at, documents=documents, passages=passages)
         return Published(release, store, encoder)
+
+    def releases(self) -> list[KeptRelease]:
+        """The releases that are kept, newest first."""
+        with self._lock:
+            return _releases(self._db)
 
     def documents(self, release: int) -> dict[str, Document]:
         """The documents of a release, by source."""
@@ -121,7 +89,7 @@ class CatalogDraft:
     """The catalog's side of a draft: everything in one transaction."""
 
     def __init__(self, path: Path) -> None:
-        self._db = _connect(path, wait_s=0)
+        self._db = connect(path, wait_s=0)
         try:
             self._db.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
@@ -152,15 +120,40 @@ class CatalogDraft:
         self._db.execute("DELETE FROM documents WHERE id = :id AND valid_from = :release", key)
         self._db.execute("UPDATE documents SET valid_to = :release WHERE id = :id AND valid_to = :open", key)
 
-    def prune(self, oldest: int) -> None:
-        """Forget the releases before `oldest`, and the documents that only they held."""
-        self._db.execute("DELETE FROM releases WHERE number < ?", (oldest,))
-        self._db.execute("DELETE FROM documents WHERE valid_to <= ?", (oldest,))
+    def rebase(self, base: int) -> None:
+        """Begin with the documents of release `base`, where a newer one had been rolled back."""
+        values = {"base": base, "release": self.number, "open": OPEN}
+        self._db.execute(
+            "UPDATE documents SET valid_to = :release WHERE valid_from > :base AND valid_to = :open", values
+        )
+        self._db.execute(
+            """INSERT INTO documents
+            SELECT id, source, content_hash, passages, body, :release, :open FROM documents
+            WHERE valid_from <= :base AND :base < valid_to AND valid_to < :open""",
+            values,
+        )
 
-    def oldest(self) -> int:
-        """The oldest release that is still kept; this one where there is none."""
-        (oldest,) = self._db.execute("SELECT min(number) FROM releases").fetchone()
-        return oldest or self.number
+    def prune(self, keep: int) -> list[int]:
+        """Forget all but the newest `keep` releases and the published one, and the documents that only they held.
+
+        Returns their numbers.
+        """
+        gone = self._db.execute(
+            """DELETE FROM releases
+            WHERE number NOT IN (SELECT number FROM releases ORDER BY number DESC LIMIT ?)
+            AND number NOT IN (SELECT release FROM published)
+            RETURNING number""",
+            (keep,),
+        ).fetchall()
+        self._db.execute(
+            """DELETE FROM documents WHERE NOT EXISTS
+            (SELECT 1 FROM releases WHERE valid_from <= number AND number < valid_to)"""
+        )
+        return sorted(number for (number,) in gone)
+
+    def releases(self) -> list[KeptRelease]:
+        """The releases that are kept, newest first."""
+        return _releases(self._db)
 
     def stores(self) -> set[str]:
         """Names of the passage stores that a release needs."""
@@ -170,44 +163,36 @@ class CatalogDraft:
         """Contents that some release holds."""
         return {content for (content,) in self._db.execute("SELECT DISTINCT content_hash FROM documents")}
 
-    def publish(self, *, store: str, base: str | None, encoder: str, published_at: str) -> Release:
-        """Commit. `store` holds all that `base` held, so it takes over the releases that lay there."""
+    def complete(self, *, store: str, base: Published, encoder: str, published_at: str) -> Release:
+        """Add the release. `store` holds all that the base's store held, so it takes over the releases there."""
         documents, passages = self._db.execute(
             "SELECT count(*), coalesce(sum(passages), 0) FROM documents WHERE valid_to = ?", (OPEN,)
         ).fetchone()
-        self._db.execute("UPDATE releases SET store = ? WHERE store = ?", (store, base))
+        self._db.execute("UPDATE releases SET store = ? WHERE store = ?", (store, base.store))
         self._db.execute(
-            "INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?)",
-            (self.number, store, encoder, published_at, documents, passages),
+            """INSERT INTO releases (number, store, encoder, published_at, documents, passages, built_on)
+            VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            (self.number, store, encoder, published_at, documents, passages, base.release.number),
         )
-        self._db.execute("INSERT OR REPLACE INTO published VALUES (1, ?)", (self.number,))
-        self._db.execute("COMMIT")
         return Release(number=self.number, published_at=published_at, documents=documents, passages=passages)
 
+    def publish(self, number: int) -> None:
+        """Let the pointer name a release."""
+        self._db.execute("INSERT OR REPLACE INTO published VALUES (1, ?)", (number,))
+
+    def commit(self) -> None:
+        """Make it all true at once."""
+        self._db.execute("COMMIT")
+
     def close(self) -> None:
-        """Roll back what was not published, and let the next draft in."""
+        """Roll back what was not committed, and let the next draft in."""
         self._db.close()
 
 
-def _connect(path: Path, wait_s: float) -> sqlite3.Connection:
-    try:
-        db = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-    except sqlite3.Error as error:
-        raise StoreUnavailable(
-            f"The corpus catalog {path} cannot be opened: {error}. Check the folder's permissions, or restore it."
-        ) from error
-    return db
-
-
-def _migrate(db: sqlite3.Connection) -> None:
-    """Bring the catalog to the newest schema in one transaction, so that two processes may start at once."""
-    if db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
-        return
-    db.execute("BEGIN IMMEDIATE")
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    for step in MIGRATIONS[version:]:
-        step(db)
-    db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-    db.execute("COMMIT")
+def _releases(db: sqlite3.Connection) -> list[KeptRelease]:
+    rows = db.execute(
+        """SELECT number, published_at, documents, passages, store, encoder, built_on, release IS NOT NULL AS published
+        FROM releases LEFT JOIN published ON number = release ORDER BY number DESC"""
+    )
+    columns = [column for column, *_ in rows.description]
+    return [KeptRelease.model_validate(dict(zip(columns, row, strict=True))) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from retrieval.errors import EncoderChanged
 from retrieval.fusion import fuse
 from retrieval.originals import Originals
 from retrieval.passages import Document, Hit, Passage, Release
+from retrieval.releases import Releases
 from retrieval.settings import RetrievalSettings
 from retrieval.store.base import Found, PassageStore, Question
 from retrieval.store.factory import build_stores
@@ -74,16 +75,29 @@ class Corpus:
     def search_now(self, question: str, *, groups: Collection[str], limit: int | None = None) -> list[Hit]:
         """`search`, in the calling thread."""
         published, store = self._published_store()
-        if store is None or not groups or not question.strip():
+        if store is None:
             return []
         if published.encoder != self._parts.embedder.name:
             raise EncoderChanged(str(published.encoder), self._parts.embedder.name)
+        return self._search(store, published.release.number, question, groups, limit)
+
+    def search_draft(
+        self, draft: Draft, question: str, *, groups: Collection[str], limit: int | None = None
+    ) -> list[Hit]:
+        """`search_now`, in a draft as it stands."""
+        return self._search(draft.stored(), draft.number, question, groups, limit)
+
+    def _search(
+        self, store: PassageStore, release: int, question: str, groups: Collection[str], limit: int | None
+    ) -> list[Hit]:
+        if not groups or not question.strip():
+            return []
         wanted = limit or self._settings.limit
         found = store.search(
             Question(
                 dense=self._parts.embedder.encode([question])[0],
                 sparse=self._parts.words.question(question),
-                release=published.release.number,
+                release=release,
                 groups=groups,
             ),
             max(wanted, self._settings.candidates),
@@ -112,6 +126,11 @@ class Corpus:
         published, store = self._published_store()
         return store.passage(passage_id, published.release.number) if store else None
 
+    def added_since(self, release: int) -> Iterator[Passage]:
+        """The published release's passages that an earlier `release` does not hold, in no order."""
+        published, store = self._published_store()
+        return store.only_in(published.release.number, release) if store else iter(())
+
     def original(self, document_id: str) -> Path | None:
         """The stored copy of a document's file."""
         document = self.document(document_id)
@@ -120,6 +139,10 @@ class Corpus:
     def draft(self) -> Draft:
         """Begin the next release; raises `CorpusBusy` where another draft is open, in any process."""
         return Draft(self._parts)
+
+    def releases(self) -> Releases:
+        """The kept releases: to compare, publish again, roll back and prune."""
+        return Releases(self._parts.catalog, self._parts.stores)
 
     def close(self) -> None:
         """Let go of files and connections."""

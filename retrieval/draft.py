@@ -12,7 +12,7 @@ from retrieval.embedding import Embedder, WordEncoder, indexed_text
 from retrieval.errors import EncoderChanged
 from retrieval.originals import Originals
 from retrieval.passages import Document, Passage, Release
-from retrieval.store.base import Entry, Stores
+from retrieval.store.base import Entry, PassageStore, Stores
 
 BATCH_PASSAGES = 256
 
@@ -43,11 +43,11 @@ class Draft:
         self._catalog = parts.catalog.draft()
         try:
             self.number = self._catalog.number
-            self._base = parts.catalog.published().store
+            self._base = parts.catalog.published()
             self._check_encoder()
             self._clear_remains()
-            self._name, self._store = parts.stores.fork(self._base, self.number, parts.embedder.dimension)
-            self._store.prune(self._catalog.oldest())
+            self._name, self._store = parts.stores.fork(self._base.store, self.number, parts.embedder.dimension)
+            self._begin_with_the_published()
         except BaseException:
             self._catalog.close()
             raise
@@ -85,24 +85,36 @@ class Draft:
         self._retire(document_id)
         self._catalog.remove(document_id)
 
-    def publish(self) -> Release:
-        """Make this the release that every reader sees from now on, in one step."""
+    @property
+    def base(self) -> int:
+        """Number of the release that it changes."""
+        return self._base.release.number
+
+    def stored(self) -> PassageStore:
+        """Where its passages lie, all that were put included."""
         while self._waiting:
             self._store_waiting()
-        self._store.flush()
-        self._store.close()
-        self._catalog.prune(self.number - self._parts.keep_releases + 1)
-        release = self._catalog.publish(
+        return self._store
+
+    def publish(self) -> Release:
+        """Make this the release that every reader sees from now on, in one step."""
+        store = self.stored()
+        store.flush()
+        store.close()
+        release = self._catalog.complete(
             store=self._name,
             base=self._base,
             encoder=self._parts.embedder.name,
             published_at=self._parts.now().isoformat(),
         )
+        self._catalog.prune(self._parts.keep_releases)
+        self._catalog.publish(self.number)
+        self._catalog.commit()
         self._published = True
         return release
 
     def _check_encoder(self) -> None:
-        stored, configured = self._parts.catalog.published().encoder, self._parts.embedder.name
+        stored, configured = self._base.encoder, self._parts.embedder.name
         if stored not in (None, configured):
             raise EncoderChanged(str(stored), configured)
 
@@ -110,6 +122,12 @@ class Draft:
         """Delete what no release needs: pruned releases, and drafts whose process was killed."""
         self._parts.stores.prune(self._catalog.stores())
         self._parts.originals.prune(self._catalog.content_hashes())
+
+    def _begin_with_the_published(self) -> None:
+        """Drop the passages of pruned releases; where a newer release was rolled back, go back behind it."""
+        self._store.prune([release.number for release in self._catalog.releases()])
+        self._store.rebase(self.base, self.number)
+        self._catalog.rebase(self.base)
 
     def _retire(self, document_id: str) -> None:
         self._waiting = [passage for passage in self._waiting if passage.document_id != document_id]

@@ -4,6 +4,7 @@ RetrievalError
 ├── CorpusBusy           another draft is open: wait for it
 ├── StoreUnavailable     the passage store cannot be opened or reached: repair or reconfigure it
 ├── EncoderUnavailable   the sentence encoder cannot be loaded: install or name another
+├── NoSuchRelease        the release is not kept: choose one that is
 └── EncoderChanged       the corpus was embedded by another encoder: set it back or ingest anew
 """
 
@@ -37,3 +38,7 @@ class EncoderChanged(RetrievalError):
             f"The corpus was embedded with {stored!r}, but retrieval.encoder is now {configured!r}. "
             "Set it back, or move the corpus folder away and ingest again."
         )
+
+
+class NoSuchRelease(RetrievalError):
+    """The release was pruned or never made, or there is none."""

@@ -77,3 +77,15 @@ class Release(BaseModel):
     published_at: str | None = None
     documents: int = 0
     passages: int = 0
+
+
+class KeptRelease(Release):
+    """A release that can be published again, and how it is kept."""
+
+    store: str
+    """Name of its passage store."""
+    encoder: str
+    built_on: int
+    """The release that it changed: the one that readers saw until then."""
+    published: bool
+    """Whether readers see it now."""

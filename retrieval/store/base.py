@@ -7,8 +7,9 @@ several releases, and the passages of a draft are invisible until its release is
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -23,6 +24,13 @@ DENSE = "dense"
 SPARSE = "bm25"
 KEYWORD_FIELDS = ("id", "document_id", "groups")
 NUMBER_FIELDS = ("valid_from", "valid_to")
+PAGE_POINTS = 256
+"""Points that are read at once where many are."""
+
+
+def point_id(passage_id: str, valid_from: int) -> str:
+    """Differs between the versions of a passage, so that a draft never overwrites what readers see."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{passage_id}@{valid_from}"))
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,8 @@ class Entry:
 
     @property
     def point_id(self) -> str:
-        """Differs between the versions of a passage, so that a draft never overwrites what readers see."""
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.passage.id}@{self.valid_from}"))
+        """What the engine is to call it."""
+        return point_id(self.passage.id, self.valid_from)
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -85,14 +93,23 @@ class PassageStore(Protocol):
     def count(self, release: int) -> int:
         """Passages in `release`."""
 
+    def only_in(self, release: int, other: int) -> Iterator[Passage]:
+        """The passages of `release` that were put after `other`, or that it holds no longer, in no order.
+
+        One that was put anew with the same words is among them.
+        """
+
     def add(self, entries: Sequence[Entry]) -> None:
         """Store passages of a draft."""
 
     def retire(self, document_id: str, release: int) -> None:
         """End the document's passages before `release`; those that began with it are deleted."""
 
-    def prune(self, oldest: int) -> None:
-        """Delete the passages that ended with `oldest` or before."""
+    def rebase(self, base: int, release: int) -> None:
+        """Let the draft of `release` begin with what `base` holds: end what came after, hold again what had ended."""
+
+    def prune(self, kept: Collection[int]) -> None:
+        """Delete the passages that ended before the newest of the `kept` releases and that none of them holds."""
 
     def flush(self) -> None:
         """Make all that was written durable and quick to search."""
@@ -135,3 +152,14 @@ def read_passage(payload: Mapping[str, Any] | None) -> Passage:
     """The passage in a stored payload."""
     payload = payload or {}
     return Passage.model_validate({field: payload[field] for field in Passage.model_fields if field in payload})
+
+
+def reopened(payload: Mapping[str, Any] | None, release: int) -> tuple[str, dict[str, Any]]:
+    """Point id and payload under which a passage that had ended lives again from `release` on."""
+    payload = {**(payload or {}), "valid_from": release, "valid_to": OPEN}
+    return point_id(payload["id"], release), payload
+
+
+def gaps(kept: Collection[int]) -> list[tuple[int, int]]:
+    """Between which releases lie the ones that are not kept: what began after one and ended by the next is unneeded."""
+    return list(pairwise([0, *sorted(kept)]))

@@ -21,14 +21,17 @@ from retrieval.store.base import (
     KEYWORD_FIELDS,
     NUMBER_FIELDS,
     OPEN,
+    PAGE_POINTS,
     SPARSE,
     Entry,
     Found,
     PointId,
     Question,
     Ranking,
+    gaps,
     join,
     read_passage,
+    reopened,
 )
 from retrieval.store.folders import copy_folder, sync_folder
 
@@ -94,6 +97,11 @@ class EdgeStore:
         with _translated(self._folder):
             return self._shard.count(edge.CountRequest(filter=edge.Filter(must=[*_valid_at(release)]), exact=True))
 
+    def only_in(self, release: int, other: int) -> Iterator[Passage]:
+        outside = [_range("valid_from", gt=other), _range("valid_to", lte=other)]
+        for records in self._scroll(edge.Filter(must=[*_valid_at(release)], should=[*outside])):
+            yield from (read_passage(record.payload) for record in records)
+
     def add(self, entries: Sequence[Entry]) -> None:
         points = [
             edge.Point(
@@ -112,9 +120,18 @@ class EdgeStore:
         self._update(edge.UpdateOperation.delete_points_by_filter(begun))
         self._update(edge.UpdateOperation.set_payload_by_filter(still_open, {"valid_to": release}))
 
-    def prune(self, oldest: int) -> None:
-        ended = edge.Filter(must=[_range("valid_to", lte=oldest)])
-        self._update(edge.UpdateOperation.delete_points_by_filter(ended))
+    def rebase(self, base: int, release: int) -> None:
+        newer = edge.Filter(must=[_range("valid_from", gt=base), _is("valid_to", OPEN)])
+        self._update(edge.UpdateOperation.set_payload_by_filter(newer, {"valid_to": release}))
+        ended = edge.Filter(must=[*_valid_at(base), _range("valid_to", lt=OPEN)])
+        for records in self._scroll(ended, with_vector=True):
+            points = [_reopened(record, release) for record in records]
+            self._update(edge.UpdateOperation.upsert_points(points))
+
+    def prune(self, kept: Collection[int]) -> None:
+        for after, until in gaps(kept):
+            unneeded = edge.Filter(must=[_range("valid_from", gt=after), _range("valid_to", lte=until)])
+            self._update(edge.UpdateOperation.delete_points_by_filter(unneeded))
 
     def flush(self) -> None:
         with _translated(self._folder):
@@ -129,6 +146,20 @@ class EdgeStore:
 
     def close(self) -> None:
         self._shard.close()
+
+    def _scroll(self, chosen: edge.Filter, *, with_vector: bool = False) -> Iterator[list[edge.Record]]:
+        """The chosen points, page by page."""
+        offset: PointId | None = None
+        while True:
+            request = edge.ScrollRequest(
+                offset=offset, limit=PAGE_POINTS, filter=chosen, with_payload=True, with_vector=with_vector
+            )
+            with _translated(self._folder):
+                records, offset = self._shard.scroll(request)
+            if records:
+                yield records
+            if offset is None:
+                return
 
     def _update(self, operation: edge.UpdateOperation) -> None:
         with _translated(self._folder):
@@ -182,6 +213,11 @@ def _translated(folder: Path) -> Iterator[None]:
 def _nearest(name: str, vector: Any, chosen: edge.Filter, limit: int) -> edge.QueryRequest:
     query = edge.Query.Nearest(vector, using=name)
     return edge.QueryRequest(limit=limit, query=query, filter=chosen, with_payload=False, with_vector=False)
+
+
+def _reopened(record: edge.Record, release: int) -> edge.Point:
+    point, payload = reopened(record.payload, release)
+    return edge.Point(point, record.vector or {}, payload)
 
 
 def _ranking(points: Sequence[edge.ScoredPoint]) -> Ranking:

@@ -22,14 +22,17 @@ from retrieval.store.base import (
     KEYWORD_FIELDS,
     NUMBER_FIELDS,
     OPEN,
+    PAGE_POINTS,
     SPARSE,
     Entry,
     Found,
     PointId,
     Question,
     Ranking,
+    gaps,
     join,
     read_passage,
+    reopened,
 )
 
 
@@ -68,6 +71,11 @@ class ServerStore:
         with _translated():
             return self._client.count(self._collection, models.Filter(must=_valid_at(release)), exact=True).count
 
+    def only_in(self, release: int, other: int) -> Iterator[Passage]:
+        outside = [_range("valid_from", gt=other), _range("valid_to", lte=other)]
+        for records in self._scroll(models.Filter(must=[*_valid_at(release)], should=[*outside])):
+            yield from (read_passage(record.payload) for record in records)
+
     def add(self, entries: Sequence[Entry]) -> None:
         points = [
             models.PointStruct(
@@ -77,16 +85,22 @@ class ServerStore:
             )
             for entry in entries
         ]
-        with _translated():
-            self._client.upsert(self._collection, points, wait=True)
+        self._upsert(points)
 
     def retire(self, document_id: str, release: int) -> None:
         ours = _is("document_id", document_id)
         self._delete(ours, _is("valid_from", release))
         self._end(release, ours, _is("valid_to", OPEN))
 
-    def prune(self, oldest: int) -> None:
-        self._delete(_range("valid_to", lte=oldest))
+    def rebase(self, base: int, release: int) -> None:
+        self._end(release, _range("valid_from", gt=base), _is("valid_to", OPEN))
+        ended = models.Filter(must=[*_valid_at(base), _range("valid_to", lt=OPEN)])
+        for records in self._scroll(ended, with_vectors=True):
+            self._upsert([_reopened(record, release) for record in records])
+
+    def prune(self, kept: Collection[int]) -> None:
+        for after, until in gaps(kept):
+            self._delete(_range("valid_from", gt=after), _range("valid_to", lte=until))
 
     def flush(self) -> None:
         """Every write has waited for the server already."""
@@ -102,6 +116,23 @@ class ServerStore:
         with _translated():
             responses = self._client.query_batch_points(self._collection, requests)
         return [{str(point.id): point.score for point in response.points} for response in responses]
+
+    def _scroll(self, chosen: models.Filter, *, with_vectors: bool = False) -> Iterator[list[models.Record]]:
+        """The chosen points, page by page."""
+        offset: Any = None
+        while True:
+            with _translated():
+                records, offset = self._client.scroll(
+                    self._collection, chosen, limit=PAGE_POINTS, offset=offset, with_vectors=with_vectors
+                )
+            if records:
+                yield records
+            if offset is None:
+                return
+
+    def _upsert(self, points: list[models.PointStruct]) -> None:
+        with _translated():
+            self._client.upsert(self._collection, points, wait=True)
 
     def _delete(self, *conditions: models.FieldCondition) -> None:
         chosen = models.FilterSelector(filter=models.Filter(must=list(conditions)))
@@ -196,6 +227,11 @@ def _translated() -> Iterator[None]:
 
 def _nearest(name: str, vector: Any, chosen: models.Filter, limit: int) -> models.QueryRequest:
     return models.QueryRequest(query=vector, using=name, filter=chosen, limit=limit)
+
+
+def _reopened(record: models.Record, release: int) -> models.PointStruct:
+    point, payload = reopened(record.payload, release)
+    return models.PointStruct(id=point, vector=record.vector or {}, payload=payload)
 
 
 def _sparse(vector: SparseVector) -> models.SparseVector:

@@ -171,3 +171,47 @@ def test_the_first_draft_killed_leaves_the_empty_corpus(tmp_path: Path) -> None:
     assert corpus.search_now("rule", groups=[EVERYONE]) == []
     ingest(corpus, 1)
     assert_whole(corpus, 1)
+
+
+MOVE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_corpus_killed import open_corpus
+
+releases = open_corpus(Path(sys.argv[2])).releases()
+print("ready", flush=True)
+while True:
+    releases.publish(1)
+    releases.publish(2)
+"""
+
+
+def test_a_pointer_killed_at_any_moment_names_a_whole_release(tmp_path: Path) -> None:
+    corpus = open_corpus(tmp_path)
+    for release in (1, 2):
+        ingest(corpus, release)
+    moments = random.Random(11)
+    for _ in range(3):
+        command = [sys.executable, "-c", MOVE, str(Path(__file__).parent), str(tmp_path)]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(moments.uniform(0, 0.3))
+        child.kill()
+        assert child.wait() == -signal.SIGKILL
+        assert_whole(corpus, corpus.release().number)
+
+
+@pytest.mark.parametrize("point", ["at the start", "between two batches", "before the commit"])
+def test_a_draft_on_a_rolled_back_release_killed_at(point: str, tmp_path: Path) -> None:
+    corpus = open_corpus(tmp_path)
+    for release in (1, 2):
+        ingest(corpus, release)
+    corpus.releases().rollback()
+    assert start(tmp_path, point).wait(timeout=60) == -signal.SIGKILL
+    assert_whole(corpus, 1)
+    corpus.releases().publish(2)
+    assert_whole(corpus, 2)
+    ingest(corpus, 3)
+    assert_whole(corpus, 3)

@@ -177,10 +177,70 @@ def test_pruning_deletes_what_no_kept_release_holds(store: PassageStore) -> None
     store.add([entry(old)])
     store.retire(old.document_id, 2)
     store.add([entry(new, release=2)])
-    store.prune(1)
+    store.prune({1, 2})
     assert store.count(1) == 1
-    store.prune(2)
+    store.prune({2})
     assert (store.count(1), store.count(2)) == (0, 1)
+
+
+def two_releases(stores: Stores) -> str:
+    """A store in which release 2 ended the old rule and brought a new one, while another rule stayed."""
+    base, store = stores.fork(None, 1, EMBEDDER.dimension)
+    store.add([entry(passage("the old rule")), entry(passage("the rule that stays", "other"))])
+    store.retire(passage("the old rule").document_id, 2)
+    store.add([entry(passage("the new rule"), release=2)])
+    store.flush()
+    store.close()
+    return base
+
+
+RELEASES = {1: {"the old rule", "the rule that stays"}, 2: {"the new rule", "the rule that stays"}}
+
+
+def test_pruning_spares_what_an_older_kept_release_holds(stores: Stores) -> None:
+    store = stores.open(two_releases(stores))
+    store.retire(passage("the new rule").document_id, 3)
+    store.add([entry(passage("the newest rule"), release=3)])
+    store.prune({1, 3})
+    assert (store.count(1), store.count(2), store.count(3)) == (2, 1, 2)
+    assert texts(ask(store, "rule", release=1)) == RELEASES[1]
+    store.close()
+
+
+def test_a_rebased_draft_holds_what_its_base_holds(stores: Stores) -> None:
+    _, draft = stores.fork(two_releases(stores), 3, EMBEDDER.dimension)
+    draft.rebase(1, 3)
+    for release, expected in {**RELEASES, 3: RELEASES[1]}.items():
+        assert texts(ask(draft, "rule", release=release)) == expected
+        assert draft.count(release) == 2
+    draft.close()
+
+
+def test_rebasing_on_the_newest_release_changes_nothing(stores: Stores) -> None:
+    _, draft = stores.fork(two_releases(stores), 3, EMBEDDER.dimension)
+    draft.rebase(2, 3)
+    assert list(draft.only_in(2, 3)) == list(draft.only_in(3, 2)) == []
+    assert texts(ask(draft, "rule", release=1)) == RELEASES[1]
+    draft.close()
+
+
+def test_a_rebased_draft_that_was_killed_leaves_nothing_behind(stores: Stores) -> None:
+    base = two_releases(stores)
+    _, killed = stores.fork(base, 3, EMBEDDER.dimension)
+    killed.rebase(1, 3)
+    del killed
+    stores.prune({base})
+    _, draft = stores.fork(base, 3, EMBEDDER.dimension)
+    for release, expected in {**RELEASES, 3: RELEASES[2]}.items():
+        assert texts(ask(draft, "rule", release=release)) == expected
+    draft.close()
+
+
+def test_what_only_one_of_two_releases_holds_is_told(stores: Stores) -> None:
+    store = stores.open(two_releases(stores))
+    assert {one.text for one in store.only_in(1, 2)} == {"the old rule"}
+    assert {one.text for one in store.only_in(2, 1)} == {"the new rule"}
+    store.close()
 
 
 def test_a_discarded_fork_leaves_its_base_untouched(stores: Stores) -> None:
