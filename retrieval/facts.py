@@ -27,10 +27,16 @@ _NUMBER = re.compile(
     r"(?:st|nd|rd|th)?(?P<after>\s?%| per ?cent\b|)",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"[A-ZÀ-ÖØ-Þ][\w'’&-]*")
+_NAME = re.compile(r"\b[A-ZÀ-ÖØ-Þ][\w'’&-]*")
+_OPENING = re.compile(r"(?:^|(?<![A-Z])[.!?:•*#|]|\n)[\s\"'“‘(\[]*$")
 _QUOTED = re.compile(r"[\"“„]([^\"”“]{3,})[\"”“]")
 _NEGATION = re.compile(
-    r"\b(?:not|never|no|without|cannot|neither|nor|none|hardly|fails? to|unable to)\b|\w+n['’]t\b", re.IGNORECASE
+    r"\b(?:not|never|no|without|cannot|neither|nor|none|hardly|fails? to|unable to)\b|n['’]t\b", re.IGNORECASE
+)
+_REFUSAL = re.compile(
+    r"\b(?:forb[ia]d|prohibit|ban(?:s|ned)?\b|prevent|avoid|lack|refus|exclud|deni|illegal|unlawful|impossible"
+    r"|rather than)",
+    re.IGNORECASE,
 )
 _OPPOSITES = [
     (frozenset(map(stem, left.split())), frozenset(map(stem, right.split())))
@@ -70,10 +76,16 @@ def names(text: str) -> set[str]:
     found = set()
     for match in _NAME.finditer(text):
         word = re.sub(r"['’]s$", "", match[0].casefold())
-        opens = not re.search(r"[\w,;)]\s*$", text[: match.start()])
+        opens = _OPENING.search(text[max(0, match.start() - 20) : match.start()])
         if word not in STOPWORDS and word not in _NUMBER_WORDS and not (opens and len(word) > 1):
             found.add(word)
     return found
+
+
+def number_value(word: str) -> str | None:
+    """A word that is a number, in one form; None for others, and for "one" or "first", which may count nothing."""
+    match = _NUMBER.fullmatch(word)
+    return _value(match) if match and word.casefold() not in _PRONOUNS else None
 
 
 def quoted(text: str) -> list[str]:
@@ -85,6 +97,16 @@ def denied(text: str) -> set[str]:
     """The stem that each negation of a text bears on: "may not be carried over" denies "car(ry)"."""
     following = (content_words(text[match.end() : match.end() + 60]) for match in _NEGATION.finditer(text))
     return {stems[0] for stems in following if stems}
+
+
+def negates(text: str) -> bool:
+    """Whether a text says anywhere what is not so."""
+    return bool(_NEGATION.search(text))
+
+
+def refuses(text: str) -> bool:
+    """Whether a text negates, or says the same with a word such as "forbidden"."""
+    return negates(text) or bool(_REFUSAL.search(text))
 
 
 def opposed(claim: str, source: str) -> bool:
@@ -117,7 +139,7 @@ def _value(match: re.Match[str]) -> str:
 
 
 def _next_word(text: str, end: int) -> str:
-    following = re.match(r"[\s-]*([^\W\d_]+)", text[end : end + 40])
+    following = None if text[end - 1] == "%" else re.match(r"[\s-]*([^\W\d_]+)", text[end : end + 40])
     if not following or following[1].lower() in STOPWORDS:
         return ""
     return stem(following[1].lower())

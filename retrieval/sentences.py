@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_HEADING_CHARS = 60
+_MAX_WORD_CHARS = 60
 
 _ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof rev hon gen col capt lt sgt st jr sr vs cf ca al approx est dept inc ltd co corp bros "
@@ -103,7 +104,7 @@ def _ends(sentence: str, stop: str, following: str) -> bool:
         return False
     if stop != ".":
         return True
-    last = _LAST_WORD.search(sentence[:-1])
+    last = _LAST_WORD.search(sentence[-_MAX_WORD_CHARS:-1])
     word = last[0].lower() if last else ""
     if word in _BEFORE_NUMBERS:
         return not following[0].isdigit()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 
 STOPWORDS = frozenset(
     """a about above after again against all also am an and any are as at be because been before being below
@@ -28,13 +29,21 @@ _ENDINGS = (
     "ization isation ities ity ments ment ions ion edly ings ing ies ied ers ors er or es ed ly s ee e y"
 ).split()
 MIN_STEM_CHARS = 3
+_POSSESSIVES = ("'s", "’s", "'S", "’S")
 
 
 def words(text: str) -> list[str]:
     """Every word and number of `text`, in order, lower-cased, endings kept but for the possessive 's."""
-    return [re.sub(r"['’]s$", "", match[0].casefold()) for match in _WORD.finditer(text)]
+    return [word.casefold() for word in raw_words(text)]
 
 
+def raw_words(text: str) -> list[str]:
+    """Every word and number of `text`, in order, as it is written but for the possessive 's."""
+    found = (match[0] for match in _WORD.finditer(text))
+    return [word[:-2] if word.endswith(_POSSESSIVES) else word for word in found]
+
+
+@lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """A word without its common English endings; the result need not be a word."""
     if not word.isascii() or not word[0].isalpha():

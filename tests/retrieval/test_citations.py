@@ -1,8 +1,13 @@
+# ruff: noqa: SIM905 -- lists of words read best as text
+
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import random
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -69,14 +74,6 @@ def test_the_evidence_is_where_the_source_says_it() -> None:
     assert POLICY[support.start : support.end] == "Contractors are not entitled to paid leave."
 
 
-def test_rare_words_decide_where_their_rarity_is_known() -> None:
-    source = "The annual picnic of the department takes place in the park."
-    claim = "The annual picnic of the department takes place in the stadium."
-    plain = check(claim, [source])
-    weighted = check(claim, [source], rarity={"annual": 0.1, "picnic": 0.1, "depart": 0.1, "tak": 0.1, "stadium": 5.0})
-    assert weighted.score < plain.score
-
-
 @pytest.mark.parametrize(("claim", "sources"), [("", []), ("Yes.", []), ("", ["A source."]), ("A claim.", [""])])
 def test_nothing_supports_nothing(claim: str, sources: list[str]) -> None:
     assert check(claim, sources).verdict == "unsupported"
@@ -87,26 +84,109 @@ def test_numbers_compare_in_one_form() -> None:
     assert values == ["1500", "5", "12%", "€3", "6.5", "7", "2", "3.14", "12"]
 
 
+@pytest.mark.parametrize(
+    ("claim", "source", "reason"),
+    [
+        ("Boris Berg approves requests.", "Anna Berg approves requests.", "says Anna where this says Boris"),
+        ("Kern signs it.", "Berg signs it. Ask Mr Berg.", "says Berg where this says Kern"),
+        ("Oslo hosts 10 teams, Bergen 10.", "Oslo hosts 12 teams, Bergen 10.", "says 12 where this says 10"),
+        ("The office opens on 3 May.", "The office opens on 3 August.", "does not name may|says August"),
+        ("No visitor needs a badge.", "Each visitor needs a badge.", "denies"),
+    ],
+)
+def test_a_fact_that_stands_in_the_place_of_another_is_caught(claim: str, source: str, reason: str) -> None:
+    support = check(claim, [source])
+    assert support.verdict == "unsupported"
+    assert re.search(reason, " ".join(support.reasons))
+
+
+@pytest.mark.parametrize(
+    "claim", ["No, contractors are not entitled to paid leave.", "Yes. Anna Berg approves requests."]
+)
+def test_the_yes_or_no_before_an_answer_is_no_part_of_the_claim(claim: str) -> None:
+    assert check(claim, [POLICY]).verdict == "supported"
+
+
+@pytest.mark.timeout(60)
+def test_texts_without_end_take_no_time_without_end() -> None:
+    assert check("a1 b2 " * 100_000, [POLICY]).reasons == ("it is too long to be checked",)
+    assert check("b2 a1 " * 300, ["a1 b2 " * 100_000]).source == 0
+
+
+def test_one_sentence_that_is_made_up_spoils_the_claim() -> None:
+    support = check("Anna Berg approves requests. Boris Kern pays them.", [POLICY])
+    assert support.verdict == "unsupported"
+
+
+def test_mutations_of_made_up_policies_are_caught() -> None:
+    policies = list(_policies(60))
+    claims = [(claim, number) for number, policy in enumerate(policies) for claim in policy]
+    sources = [" ".join(policy) for policy in policies]
+    mutants = [(mutant, sources[number]) for claim, number in claims for mutant in _mutants(claim)]
+    elsewhere = [(claim, sources[(number + 1) % len(sources)]) for claim, number in claims]
+    assert _supported([(claim, sources[number]) for claim, number in claims]) == 1.0
+    assert _supported(mutants) <= 0.05
+    assert _supported(elsewhere) <= 0.05
+
+
 def test_mutations_of_real_sentences_are_caught(shared_data: Path) -> None:
     articles = json.loads((shared_data / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
     contexts = [paragraph["context"] for article in articles for paragraph in article["paragraphs"]][::8]
-    pairs = [(mutant, c) for c in contexts for span in split(c) for mutant in _mutants(span.text)]
-    missed = [claim for claim, source in pairs if check(claim, [source]).verdict == "supported"]
-    assert len(pairs) > 150
-    assert len(missed) <= 0.05 * len(pairs), missed
+    claims = [(span.text, context) for context in contexts for span in split(context) if len(span.text) > 30]
+    mutants = [(mutant, context) for claim, context in claims for mutant in _mutants(claim)]
+    others = dict(zip(contexts, contexts[1:] + contexts[:1], strict=True))
+    assert len(mutants) > 150
+    assert _supported(claims) >= 0.98
+    assert _supported(mutants) <= 0.05
+    assert _supported([(claim, others[context]) for claim, context in claims]) <= 0.05
 
 
-def test_attribution_as_people_judged_it(shared_data: Path) -> None:
-    supported, refused = [], []
+def test_mutations_of_what_people_found_supported_are_caught(shared_data: Path) -> None:
+    claims = [(claim, source) for claim, source, label in _judged(shared_data) if label]
+    mutants = [(mutant, source) for claim, source in claims for mutant in _mutants(claim)]
+    assert len(mutants) > 150
+    assert _supported(claims) >= 0.9
+    assert _supported(mutants) <= 0.05
+
+
+@pytest.mark.parametrize(("halves", "at_least"), [((0, 1), 0.92), ((1,), 0.9)], ids=["all", "held out"])
+def test_attribution_as_people_judged_it(shared_data: Path, halves: tuple[int, ...], at_least: float) -> None:
+    judged = [pair for pair in _judged(shared_data) if _half(pair[1]) in halves]
+    supported, others = ([(claim, source) for claim, source, found in judged if found == label] for label in (1, 0))
+    assert (_supported(supported) + 1 - _supported(others)) / 2 >= at_least
+
+
+def _judged(shared_data: Path) -> Iterator[tuple[str, str, int]]:
+    """Claims with their sources, and 1 where people found them fully attributable."""
     for path in sorted((shared_data / "begin").glob("*/*.tsv")):
         with path.open(encoding="utf-8") as lines:
             for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
-                verdict = check(row["response"], [row["knowledge"]]).verdict
-                if row["begin_label"].startswith("Fully"):
-                    supported.append(verdict == "supported")
-                else:
-                    refused.append(verdict != "supported")
-    assert (sum(supported) / len(supported) + sum(refused) / len(refused)) / 2 >= 0.91
+                yield row["response"], row["knowledge"], int(row["begin_label"].startswith("Fully"))
+
+
+def _half(source: str) -> int:
+    """0 for the sources that the weights were fitted on."""
+    return int(hashlib.sha256(source.encode()).hexdigest(), 16) % 2
+
+
+def _supported(pairs: Sequence[tuple[str, str]]) -> float:
+    return sum(check(claim, [source]).verdict == "supported" for claim, source in pairs) / len(pairs)
+
+
+def _policies(count: int) -> Iterator[list[str]]:
+    """Made-up house rules, each with names and numbers of its own."""
+    chance = random.Random(3)
+    names = "Anders Bianchi Castro Dubois Eriksen Fischer Garcia Hansen Ivanov Jensen".split()
+    for _ in range(count):
+        one, other, place = chance.sample(names, 3)
+        days, weeks, euros, year = (chance.randint(low, low * 9) for low in (11, 12, 100, 300))
+        thing = chance.choice("laptops bicycles badges lockers invoices samples".split())
+        yield [
+            f"The head of {one} & {place} can approve {thing} worth up to €{euros} without a second signature.",
+            f"Requests for {thing} are sent to {other} within {days} days of the purchase.",
+            f"Since {1500 + year}, broken {thing} were collected from the {place} building every {weeks} weeks.",
+            f"In the view of {one}, lost {thing} will be replaced after the owner has told {other}.",
+        ]
 
 
 def _mutants(sentence: str) -> list[str]:
