@@ -28,11 +28,11 @@ class RetrievalSettings(BaseModel):
     """Passages that a search returns."""
     candidates: int = Field(50, ge=1, le=1000)
     """Passages that each of the two searches, by meaning and by words, hands to fusion."""
-    dense_weight: float = Field(0.6, ge=0, le=1)
+    dense_weight: float = Field(0.5, ge=0, le=1)
     """Share of meaning, against words, in the fused score."""
     batch_size: int = Field(32, ge=1)
     """Passages that the encoder reads at once."""
     keep_releases: int = Field(5, ge=1)
-    """Releases that are kept, the published one included."""
+    """Newest releases that a new one keeps, itself included; the one that it was built on is kept too."""
     optimize_above: int = Field(20_000, ge=0)
     """Passages from which a draft builds the graph index before it is published; below, a scan is as fast."""

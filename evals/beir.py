@@ -1,0 +1,121 @@
+"""Judged queries in BEIR's format: a corpus and queries in JSON lines, and judgements (qrels) in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evals.ranking import relevant
+
+MAX_GRADE = 1000
+
+
+class BeirRefused(Exception):
+    """The files cannot be measured on; the message says which one to mend, and where."""
+
+
+class Query(BaseModel):
+    """A query; keys beside these are passed over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(alias="_id", min_length=1)
+    text: str = Field(pattern=r"\S")
+
+
+class BeirDocument(BaseModel):
+    """A document of the corpus; keys beside these are passed over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(alias="_id", min_length=1)
+    title: str = ""
+    text: str
+
+
+Record = TypeVar("Record", Query, BeirDocument)
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A corpus with the queries that have a relevant document in it."""
+
+    documents: list[BeirDocument]
+    queries: list[Query]
+    judgements: dict[str, dict[str, int]]
+    """Grades by query and document."""
+
+
+def read_collection(corpus: Path, queries: Path, qrels: Path) -> Collection:
+    """Read the three files; raises `BeirRefused`."""
+    documents, asked = _records(corpus, BeirDocument), _records(queries, Query)
+    judgements: dict[str, dict[str, int]] = {}
+    for where, query, document, grade in _judgements(qrels):
+        if query not in asked:
+            raise BeirRefused(f"{where} judges the query {query!r}, which {queries.name} does not hold.")
+        if document not in documents:
+            raise BeirRefused(f"{where} judges the document {document!r}, which {corpus.name} does not hold.")
+        judgements.setdefault(query, {})[document] = grade
+    judged = [query for name, query in asked.items() if relevant(judgements.get(name, {}))]
+    if not judged:
+        raise BeirRefused(f"{qrels.name} names no relevant document; at least one line needs a score above 0.")
+    return Collection(list(documents.values()), judged, judgements)
+
+
+def _records(path: Path, kind: type[Record]) -> dict[str, Record]:
+    """The lines of a file by their id."""
+    records: dict[str, Record] = {}
+    for where, line in _lines(path):
+        record = _record(line, kind, where)
+        if record.id in records:
+            raise BeirRefused(f"{where} has the id {record.id!r} once more; each line needs its own.")
+        records[record.id] = record
+    if not records:
+        raise BeirRefused(f"{path.name} is empty.")
+    return records
+
+
+def _record(line: bytes, kind: type[Record], where: str) -> Record:
+    try:
+        return kind.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = f"{first['loc'][0]}: " if first["loc"] else ""
+        raise BeirRefused(f"{where} is not a JSON object with _id and text ({key}{first['msg']}).") from error
+
+
+def _judgements(path: Path) -> Iterator[tuple[str, str, str, int]]:
+    """Place, query, document and grade of each line below the header."""
+    lines = _lines(path)
+    if next(lines, (path.name, b""))[1].split() != [b"query-id", b"corpus-id", b"score"]:
+        raise BeirRefused(f"{path.name} must begin with the line query-id, corpus-id, score, separated by tabs.")
+    for where, line in lines:
+        try:
+            query, document, grade = line.decode().rstrip("\r\n").split("\t")
+            yield where, query, document, _grade(grade)
+        except ValueError as error:
+            raise BeirRefused(
+                f"{where} is not a judgement: it needs the id of a query, the id of a document and a whole number "
+                f"of at most {MAX_GRADE}, separated by tabs."
+            ) from error
+
+
+def _grade(text: str) -> int:
+    if (grade := int(text)) > MAX_GRADE:
+        raise ValueError(text)
+    return grade
+
+
+def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The lines of a file that hold something, each with its place for messages."""
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield f"Line {number} of {path.name}", line
+    except OSError as error:
+        raise BeirRefused(f"{path} cannot be read: {error.strerror}.") from error

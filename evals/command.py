@@ -1,0 +1,12 @@
+"""`parley evals`: measurements on data that people have judged, of any origin."""
+
+from __future__ import annotations
+
+import typer
+
+from evals.retrieval import retrieval
+from evals.support import support
+
+evals_app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measurements on data of your own.")
+evals_app.command()(retrieval)
+evals_app.command()(support)
