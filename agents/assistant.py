@@ -18,7 +18,7 @@ from agents.errors import DeadlineExceeded, RailsUnavailable, SearchUnavailable,
 from agents.graph import build_graph
 from agents.record import root_metadata, root_outputs, settle
 from agents.state import Parts, Turn
-from agents.turn import Delta, Evidence, Finished, Message, TurnEvent, TurnRequest, TurnResult
+from agents.turn import Asker, Delta, Evidence, Finished, Message, TurnEvent, TurnRequest, TurnResult
 from rails import RailFailed
 from retrieval.errors import RetrievalError
 
@@ -33,7 +33,7 @@ class Assistant:
     """Answers questions. Build it with its parts; close it when the process ends.
 
     `traces` is a LangSmith client; without one, turns are not traced. `on_ended` is told of each turn that was begun,
-    however it ended.
+    however it ended, and who asked.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Assistant:
         traces: Client | None = None,
         project: str = "parley",
         root_name: str = "turn",
-        on_ended: Callable[[TurnResult], None] = lambda result: None,
+        on_ended: Callable[[Asker, TurnResult], None] = lambda asker, result: None,
     ) -> None:
         self._parts = parts
         self._graph = build_graph(checkpointer)
@@ -142,7 +142,7 @@ class Assistant:
             return error
         finally:
             settle(turn)
-            self._on_ended(turn.result)
+            self._on_ended(turn.request.asker, turn.result)
         return None
 
     def _record(self, run: RunTree, turn: Turn) -> None:

@@ -21,9 +21,10 @@ from agents.assistant import Assistant
 from agents.limits import RateLimit
 from agents.models import ModelPool
 from agents.state import Parts
-from agents.turn import Asker
+from agents.turn import Asker, TurnResult
 from app.auth.users import Account, Accounts
 from app.complaints import AskerOf, CorpusSources, Rechecks, asker_of
+from app.evidence import Ledger, Watch
 from app.metrics import Metrics
 from app.ops.complaints import ComplaintDesk
 from app.ops.experiments.assignment import assign
@@ -53,6 +54,7 @@ class Parley:
     outbox: Outbox
     traces: Client
     metrics: Metrics
+    evidence: Ledger
     parts: Parts
     assistant: Assistant = field(init=False)
     warm: asyncio.Event = field(default_factory=asyncio.Event)
@@ -104,7 +106,7 @@ class Parley:
             checkpointer,
             traces=self.traces,
             project=self.settings.tracing.project,
-            on_ended=self.metrics.observe,
+            on_ended=self._ended,
         )
         self.workspaces.work()
         self._desk.start()
@@ -117,7 +119,13 @@ class Parley:
             traces=self.traces,
             project=self.settings.tracing.project,
         )
-        self._background = [asyncio.create_task(self._warm_up()), asyncio.create_task(rechecks.run())]
+        watch = Watch(self.evidence, self.corpus)
+        self._background = [asyncio.create_task(work) for work in (self._warm_up(), rechecks.run(), watch.run())]
+
+    async def forget(self, thread_id: str) -> None:
+        """Delete what is kept of a thread beside its messages."""
+        await self.assistant.forget(thread_id)
+        await asyncio.to_thread(self.evidence.forget, thread_id)
 
     async def close(self) -> None:
         """Finish what is under way and close every part."""
@@ -126,12 +134,17 @@ class Parley:
         await self._checkpoints.close()
         await asyncio.to_thread(self._close_blocking)
 
+    def _ended(self, asker: Asker, result: TurnResult) -> None:
+        self.metrics.observe(result)
+        self.evidence.note(asker, result)
+
     def _close_blocking(self) -> None:
         self._desk.close()
         self._sweeper.close()
         self.traces.close()
         self.outbox.close()
         self.models.close()
+        self.evidence.close()
         self.corpus.close()
         self.workspaces.close()
         self.accounts.close()
@@ -177,6 +190,7 @@ def build_parley(
         outbox=outbox,
         traces=build_client(settings.tracing, outbox),
         metrics=Metrics(),
+        evidence=Ledger.open(data_dir / "evidence.db", now=now),
         parts=parts,
     )
 

@@ -65,6 +65,7 @@ def _add_ops(app: FastAPI, parley: Parley, sessions: Sessions) -> None:
         checks=lambda: health_checks(parley),
         clock=lambda: datetime.now(UTC),
         outbox_depth=parley.outbox.depth,
+        stale=parley.evidence,
         who=_name,
     )
     analysts = [Depends(sessions.require_role(*OPS_ROLES))]

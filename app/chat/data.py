@@ -50,7 +50,7 @@ class ChatData(BaseDataLayer):
     """Threads, steps, elements and ratings, each seen and changed by its thread's author alone.
 
     Who acts is the account of the request being served (`acting_account`). What users write is redacted before it is
-    kept. Raises the errors of `app.chat.errors`.
+    kept. `annotate` may add to a thread what its reader should know now. Raises the errors of `app.chat.errors`.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class ChatData(BaseDataLayer):
         on_rated: Callable[[Rating, str], None],
         on_unrated: Callable[[UUID], None],
         on_thread_deleted: Callable[[str], Awaitable[None]] | None = None,
+        annotate: Callable[[Json], None] = lambda thread: None,
     ) -> None:
         self._db = db
         self._accounts = accounts
@@ -69,6 +70,7 @@ class ChatData(BaseDataLayer):
         self._ratings = Ratings(db)
         self._redact = lru_cache(REDACTIONS_KEPT)(redact)
         self._on_thread_deleted = on_thread_deleted
+        self._annotate = annotate
         self._pass_on = partial(pass_on, self._ratings, on_rated, on_unrated)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="chat-data")
         self._messenger = ThreadPoolExecutor(1, thread_name_prefix="chat-ratings")
@@ -145,8 +147,13 @@ class ChatData(BaseDataLayer):
         if account is None or account.id != owner.id:
             shell = {"id": thread_id, "userIdentifier": owner.name, "metadata": {}, "steps": [], "elements": []}
             return cast(ThreadDict, shell)
-        thread = await self._do(self._history.thread, thread_id, owner.id)
+        thread = await self._do(self._read_thread, thread_id, owner.id)
         return cast(ThreadDict, {**thread, "userIdentifier": owner.name})
+
+    def _read_thread(self, thread_id: str, user_id: str) -> Json:
+        thread = self._history.thread(thread_id, user_id)
+        self._annotate(thread)
+        return thread
 
     async def update_thread(
         self,

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.auth.sessions import Sessions
 from app.chat.history import StoredElement
+from app.chat.stale import panel_note
 
 SHOWN_AS_THEY_ARE = {"image/png", "image/jpeg", "image/gif", "image/webp", "application/json", "application/pdf"}
 HEADERS = {
@@ -29,10 +30,14 @@ def elements_router(source: ElementSource, sessions: Sessions) -> APIRouter:
     router = APIRouter(tags=["chat"], dependencies=[Depends(sessions.require_account)])
 
     @router.get("/elements/{element_id}")
-    async def content(element_id: str) -> Response:
-        """The element's bytes, served so that they cannot act as a page."""
+    async def content(element_id: str, changed: int | None = None, gone: int | None = None) -> Response:
+        """The element's bytes, served so that they cannot act as a page.
+
+        A source that has `changed` in a release, or is `gone` with one, says so.
+        """
         element = await source.element_content(element_id)
-        return Response(element.content, media_type=_served_type(element.mime), headers=HEADERS)
+        note = panel_note(changed, gone).encode() if element.mime.startswith("text/") else b""
+        return Response(note + element.content, media_type=_served_type(element.mime), headers=HEADERS)
 
     return router
 

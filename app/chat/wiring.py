@@ -7,11 +7,13 @@ this is the one place of the project that keeps a value in a module.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from app.auth.sessions import Sessions
 from app.bootstrap import Parley
 from app.chat.data import ChatData
 from app.chat.feedback import FeedbackSink
+from app.chat.stale import say_what_changed
 from app.chat.starters import Starters
 
 
@@ -37,7 +39,8 @@ def connect(parley: Parley, sessions: Sessions) -> Wiring:
         redact=parley.rails.redact,
         on_rated=sink.rate,
         on_unrated=sink.undo,
-        on_thread_deleted=lambda thread_id: parley.assistant.forget(thread_id),
+        on_thread_deleted=parley.forget,
+        annotate=partial(say_what_changed, parley.evidence.stale_sources),
     )
     wiring = Wiring(parley, sessions, data, Starters(parley.corpus, parley.settings.answering))
     _connected[:] = [wiring]

@@ -51,7 +51,7 @@ async def test_a_stopped_turn_stops_the_model_and_is_remembered_as_shown(
     open_assistant, ask, remembered, kind: type
 ) -> None:
     model, ended = endless(), []
-    async with open_assistant(model, on_ended=ended.append) as assistant:
+    async with open_assistant(model, on_ended=lambda asker, result: ended.append(result)) as assistant:
         shown = ""
         async with aclosing(assistant.stream(ask(CARRY_OVER))) as events:
             async for event in events:
@@ -98,7 +98,7 @@ async def test_a_caller_that_is_cancelled_again_and_again_does_not_disturb_the_s
 ) -> None:
     """As `anyio` cancels, on which the web server runs."""
     model, ended = endless(), []
-    async with open_assistant(model, on_ended=ended.append) as assistant:
+    async with open_assistant(model, on_ended=lambda asker, result: ended.append(result)) as assistant:
         asking = asyncio.create_task(assistant.ask(ask(CARRY_OVER)))
         while not model.made:
             await asyncio.sleep(DELAY_S)
@@ -113,7 +113,9 @@ async def test_a_caller_that_is_cancelled_again_and_again_does_not_disturb_the_s
 
 async def test_a_turn_that_takes_too_long_is_ended_with_its_model(open_assistant, ask, remembered) -> None:
     model, ended = endless(), []
-    async with open_assistant(model, turn=TurnSettings(timeout_s=1.0), on_ended=ended.append) as assistant:
+    async with open_assistant(
+        model, turn=TurnSettings(timeout_s=1.0), on_ended=lambda asker, result: ended.append(result)
+    ) as assistant:
         with pytest.raises(DeadlineExceeded):
             await assistant.ask(ask(CARRY_OVER))
         await assert_model_is_idle(model)
@@ -167,7 +169,7 @@ async def test_what_nobody_foresaw_is_reported_without_its_inside(open_assistant
 
     ended: list[TurnResult] = []
     request = ask(CARRY_OVER)
-    async with open_assistant(assign=assign, on_ended=ended.append) as assistant:
+    async with open_assistant(assign=assign, on_ended=lambda asker, result: ended.append(result)) as assistant:
         with pytest.raises(TurnError) as raised:
             await assistant.ask(request)
     assert type(raised.value) is TurnError

@@ -17,6 +17,7 @@ from app.ops.views.home import build_home
 from app.ops.views.prices import build_prices
 from app.ops.views.render import not_found, tell_of_chat
 from app.ops.views.saved import build_saved
+from app.ops.views.stale import build_stale
 from app.ops.views.state import OpsState
 from app.ops.views.step import build_step
 from app.ops.views.threads import build_threads
@@ -36,6 +37,7 @@ _PAGES = (
     build_experiments,
     build_data,
     build_complaints,
+    build_stale,
     build_prices,
     build_health,
 )

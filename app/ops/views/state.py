@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fastapi import Request
 
 from app.ops.experiments.settings import Experiment
+from app.ops.stale import NothingStale, Staleness
 from app.ops.store import OpsStore
 
 NOBODY = "somebody"
@@ -38,5 +39,7 @@ class OpsState:
     """How many records wait on disk to be sent to the store; None where the caller cannot tell."""
     has_chat: bool = True
     """Whether a chat is served beside the pages."""
+    stale: Staleness = field(default_factory=NothingStale)
+    """Which answers rest on text that has changed since."""
     who: Callable[[Request], str] = lambda request: NOBODY
     """The name of whoever sent the request, for histories and reviews."""
