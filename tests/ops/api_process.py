@@ -14,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -92,7 +91,7 @@ def main(folder: str, port: str, key: str, intake: str, *postgres: str) -> None:
 def _serve(folder: Path, port: int, key: str, intake: str, *postgres: str) -> int:
     store = OpsStore(Database.on_server(*postgres), folder) if postgres else OpsStore.open(folder)
     if intake == "process":
-        store.work(partial(IntakeProcess().take, store.database))
+        store.work(IntakeProcess())
 
     async def authorize(request: Request) -> OpsStore:
         if request.headers.get("x-api-key") != key:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -36,7 +35,7 @@ def process() -> Iterator[IntakeProcess]:
 @pytest.fixture
 def store(open_store: Callable[[], OpsStore], process: IntakeProcess) -> OpsStore:
     opened = open_store()
-    opened.work(partial(process.take, opened.database))
+    opened.work(process)
     return opened
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import Connection, select
@@ -26,7 +27,7 @@ from app.ops.store.datasets.versions import Versions
 from app.ops.store.feedback.configs import FeedbackConfigs
 from app.ops.store.feedback.feedback import Judgements
 from app.ops.store.feedback.tokens import FeedbackTokens
-from app.ops.store.intake.intake import Intake, Take
+from app.ops.store.intake.intake import Intake
 from app.ops.store.intake.taking import take
 from app.ops.store.links import Links
 from app.ops.store.models import Ingest, utc_now
@@ -46,6 +47,9 @@ from app.ops.store.runs.shares import Shares
 from app.ops.store.runs.spans import Spans
 from app.ops.store.runs.threads import Threads
 from app.ops.store.tables import counters
+
+if TYPE_CHECKING:  # the process runs that module as its main one, which must not be loaded before
+    from app.ops.store.intake.process import IntakeProcess
 
 DEFAULT_WORKSPACE = UUID("7e6a0a7c-0b0f-4b0e-8d3b-3f7f8d0f5a11")
 Clock = Callable[[], datetime]
@@ -106,9 +110,9 @@ class OpsStore:
         """The store in `folder`, on SQLite, made or upgraded as needed."""
         return cls(Database.at(folder / "ops.db"), folder, workspace=workspace, clock=clock)
 
-    def work(self, take_in: Take) -> None:
-        """Begin to apply rules, and let `take_in` store what comes in from now on."""
-        self._intake.take = take_in
+    def work(self, taking_in: IntakeProcess) -> None:
+        """Begin to apply rules, and let that process store what comes in from now on."""
+        self._intake.take = partial(taking_in.take, self.database)
         self.rule_worker.start()
 
     def ingest(self, batch: Ingest) -> None:

@@ -9,7 +9,6 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -63,7 +62,7 @@ class Workspaces:
             self._taking_in = IntakeProcess()
             self._taking_in.start()
             for store in self._opened.values():
-                store.work(partial(self._taking_in.take, store.database))
+                store.work(self._taking_in)
 
     def all(self) -> list[Workspace]:
         """The default one, then the others in the order in which they were made."""
@@ -153,7 +152,7 @@ class Workspaces:
         store = OpsStore(self._database(folder, schema), folder, workspace=workspace, clock=self._clock)
         self._opened[workspace.id] = store
         if self._taking_in:
-            store.work(partial(self._taking_in.take, store.database))
+            store.work(self._taking_in)
         return store
 
     def _database(self, folder: Path, schema: str) -> Database:
