@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -18,25 +18,25 @@ from pydantic import Field
 
 from agents.errors import DeadlineExceeded, Refused
 from agents.models.deadline import within
+from agents.models.engine import ChatLine, Completion, Engine, Outcome, Sampling, schema_grammar
 from agents.models.files import find_gguf
-from agents.models.gguf import ChatLine, Gguf, Sampling
 from agents.models.settings import ModelSettings
-from agents.models.worker import Completion, Event, LlamaWorker
 
 _BOUNDS = {"max_tokens", "seed", "timeout_s", "first_token_timeout_s"}
 
 
 class LlamaChat(BaseChatModel):
-    """A chat model over a `LlamaWorker`. Several of these may share one worker.
+    """A chat model over an `Engine`. Several of these may share one engine.
 
     A reader that stops reading (task cancelled, iterator closed) stops the model within a token. A call may override
-    `max_tokens`, `temperature` and `seed`. With temperature 0 or a seed the same call gives the same answer, up to
-    rounding: a prompt whose beginning is reused is computed in other portions.
+    `max_tokens`, `temperature`, `top_p` and `seed`, and constrain the answer by a `grammar` in GBNF or a `json_schema`.
+    The model is shared fairly among the values of `user_hash` in the metadata of the calls. With temperature 0 or a
+    seed the same call gives the same answer, up to rounding: it is computed together with what others ask at the time.
 
     Raises `ModelBusy`, `TooLong`, `DeadlineExceeded`, `ModelUnavailable`, and `Refused` for anything but text.
     """
 
-    worker: LlamaWorker = Field(exclude=True, repr=False)
+    engine: Engine = Field(exclude=True, repr=False)
     model_name: str = "local"
     max_tokens: int = 256
     temperature: float = 0.0
@@ -46,14 +46,17 @@ class LlamaChat(BaseChatModel):
 
     @classmethod
     def build(cls, settings: ModelSettings) -> LlamaChat:
-        """A chat model with a worker of its own; the weights are read on first use, or by `warm`."""
-
-        def load() -> Gguf:
-            path = find_gguf(settings.name)
-            return Gguf(path, context_tokens=settings.context_tokens, threads=settings.threads)
-
+        """A chat model with an engine of its own; the weights are read on first use, or by `warm`."""
+        engine = Engine(
+            lambda: find_gguf(settings.name),
+            lanes=settings.parallel,
+            lane_tokens=settings.context_tokens,
+            threads=settings.threads or _physical_cores(),
+            copy_bytes=settings.prefix_bytes,
+            queue_limit=settings.queue_limit,
+        )
         return cls(
-            worker=LlamaWorker(load, queue_limit=settings.queue_limit),
+            engine=engine,
             model_name=settings.label,
             temperature=settings.temperature or 0.0,
             **settings.model_dump(include=_BOUNDS),
@@ -61,19 +64,19 @@ class LlamaChat(BaseChatModel):
 
     def warm(self) -> None:
         """Load the weights now; blocks. Raises `ModelUnavailable`."""
-        self.worker.warm()
+        self.engine.warm()
 
     def close(self) -> None:
-        """Stop the worker and free the memory."""
-        self.worker.close()
+        """End the engine and free the memory."""
+        self.engine.close()
 
     def count_tokens(self, messages: Sequence[BaseMessage]) -> int:
         """Tokens of a whole prompt, chat template included."""
-        return len(self.worker.encode(_lines(messages)))
+        return len(self.engine.encode(_lines(messages)))
 
     def get_token_ids(self, text: str) -> list[int]:
         """The model's own tokens of a text."""
-        return self.worker.encode_text(text)
+        return self.engine.encode_text(text)
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Any = None) -> int:
         """LangChain's name for `count_tokens`."""
@@ -97,7 +100,7 @@ class LlamaChat(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        chunks = self._chunks(messages, self._sampling(stop, **kwargs))
+        chunks = self._chunks(messages, self._sampling(**kwargs), stop=stop or (), user=_user(run_manager))
         limited = within(chunks, first_token_s=self.first_token_timeout_s, total_s=self.timeout_s)
         async with aclosing(limited) as stream:
             async for chunk in stream:
@@ -110,7 +113,7 @@ class LlamaChat(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return await agenerate_from_stream(self._astream(messages, stop, **kwargs))
+        return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
 
     def _generate(
         self,
@@ -119,15 +122,21 @@ class LlamaChat(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop, **kwargs))
+        return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
 
-    async def _chunks(self, messages: Sequence[BaseMessage], sampling: Sampling) -> AsyncIterator[ChatGenerationChunk]:
-        """Submit a request and yield what the worker's thread sends to this event loop."""
-        prompt = await asyncio.to_thread(self.worker.encode, _lines(messages))
-        events: asyncio.Queue[Event] = asyncio.Queue()
+    async def _chunks(
+        self, messages: Sequence[BaseMessage], sampling: Sampling, *, stop: Sequence[str], user: str
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        """Submit a request and yield what the engine's thread sends to this event loop."""
+        prompt = await asyncio.to_thread(self.engine.encode, _lines(messages))
+        events: asyncio.Queue[Outcome] = asyncio.Queue()
         loop = asyncio.get_running_loop()
-        generation = self.worker.submit(
-            prompt, sampling, lambda event: loop.call_soon_threadsafe(events.put_nowait, event)
+        generation = self.engine.submit(
+            prompt,
+            sampling,
+            lambda event: loop.call_soon_threadsafe(events.put_nowait, event),
+            stop=stop,
+            user=user,
         )
         try:
             last = False
@@ -136,7 +145,7 @@ class LlamaChat(BaseChatModel):
                 last = isinstance(event, Completion)
                 yield self._to_chunk(event)
         finally:
-            self.worker.cancel(generation)
+            self.engine.cancel(generation)
 
     def _stream(
         self,
@@ -147,9 +156,11 @@ class LlamaChat(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         began = time.monotonic()
         deadline = began + min(self.first_token_timeout_s, self.timeout_s)
-        prompt = self.worker.encode(_lines(messages))
-        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        generation = self.worker.submit(prompt, self._sampling(stop, **kwargs), events.put)
+        prompt = self.engine.encode(_lines(messages))
+        events: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        generation = self.engine.submit(
+            prompt, self._sampling(**kwargs), events.put, stop=stop or (), user=_user(run_manager)
+        )
         try:
             last = False
             while not last:
@@ -158,25 +169,28 @@ class LlamaChat(BaseChatModel):
                 last = isinstance(event, Completion)
                 yield self._to_chunk(event)
         finally:
-            self.worker.cancel(generation)
+            self.engine.cancel(generation)
 
     def _sampling(
         self,
-        stop: Sequence[str] | None,
         *,
         max_tokens: int | None = None,
         temperature: float | None = None,
+        top_p: float = 1.0,
         seed: int | None = None,
+        grammar: str | None = None,
+        json_schema: Mapping[str, Any] | None = None,
     ) -> Sampling:
-        """What this call asks for, by default what the model is set to."""
+        """What this call asks for, by default what the model is set to. Raises `Refused` for a schema that is none."""
         return Sampling(
             max_tokens=self.max_tokens if max_tokens is None else max(1, max_tokens),
             temperature=self.temperature if temperature is None else max(0.0, temperature),
+            top_p=top_p,
             seed=self.seed if seed is None else seed,
-            stop=tuple(stop or ()),
+            grammar=grammar if json_schema is None else schema_grammar(json_schema),
         )
 
-    def _to_chunk(self, event: Event) -> ChatGenerationChunk:
+    def _to_chunk(self, event: Outcome) -> ChatGenerationChunk:
         """A piece of text, or the empty last chunk that carries usage. Raises what the worker reports."""
         if isinstance(event, Exception):
             raise event
@@ -191,12 +205,17 @@ class LlamaChat(BaseChatModel):
             "finish_reason": event.finish_reason,
             "model_name": self.model_name,
             "queued_s": round(event.queued_s, 4),
+            "reused_tokens": event.reused_tokens,
         }
         message = AIMessageChunk(content="", usage_metadata=usage, response_metadata=about, chunk_position="last")
         return ChatGenerationChunk(message=message)
 
 
-def _wait(events: queue.SimpleQueue[Event], deadline: float) -> Event:
+def _user(run_manager: AsyncCallbackManagerForLLMRun | CallbackManagerForLLMRun | None) -> str:
+    return str(run_manager.metadata.get("user_hash", "")) if run_manager else ""
+
+
+def _wait(events: queue.SimpleQueue[Outcome], deadline: float) -> Outcome:
     try:
         return events.get(timeout=max(0.0, deadline - time.monotonic()))
     except queue.Empty as error:
@@ -209,3 +228,10 @@ def _lines(messages: Sequence[BaseMessage]) -> list[ChatLine]:
     if not all(isinstance(line["content"], str) for line in lines):
         raise Refused("This model reads text only. Remove the attachment, or choose another model.")
     return [{"role": line["role"], "content": line["content"]} for line in lines]
+
+
+def _physical_cores() -> int:
+    """Cores that this process may use, counting neither hyperthreads nor what a container withholds."""
+    from joblib import cpu_count
+
+    return max(1, cpu_count(only_physical_cores=True))

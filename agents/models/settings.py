@@ -25,7 +25,12 @@ class ModelSettings(BaseModel):
     api_key: SecretStr | None = None
     """The provider's key; None reads the provider's usual environment variable."""
     context_tokens: int = Field(default=4096, ge=256)
-    """Prompt and answer together, at most, for a local model; the default model takes 23 MB for each thousand."""
+    """Prompt and answer together, at most, for a local model; the default model takes 23 MB for each thousand, and
+    for each of `parallel`."""
+    parallel: int = Field(default=4, ge=1, le=64)
+    """Requests that a local model computes at once; further ones wait."""
+    prefix_bytes: int = Field(default=256 << 20, ge=0)
+    """Memory for what a local model has read and may meet again, beyond what its last requests hold."""
     max_tokens: int = Field(default=256, ge=1)
     """Tokens that one answer may have."""
     temperature: float | None = Field(default=None, ge=0.0, le=2.0)

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import cast
 
 from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from agents.answering.claims import ClaimFilter
@@ -66,7 +67,8 @@ async def model_text(turn: Turn, messages: Sequence[BaseMessage]) -> AsyncGenera
     result, began = turn.result, turn.parts.clock()
     result.model = turn.parts.models.name_of(turn.arm.model)
     try:
-        stream = turn.parts.models.get(turn.arm.model).astream(list(messages))
+        whose: RunnableConfig = {"metadata": {"user_hash": turn.request.asker.user_hash}}
+        stream = turn.parts.models.get(turn.arm.model).astream(list(messages), whose)
         async with aclosing(cast("AsyncGenerator[AIMessageChunk, None]", stream)) as chunks:
             async for chunk in chunks:
                 result.usage = added(result.usage, chunk)

@@ -1,0 +1,105 @@
+"""What is asked of the engine, and what it answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+
+class Specification(BaseModel):
+    """Which model to load, and how large."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: Path
+    lanes: int
+    """Requests that are computed at once."""
+    lane_tokens: int
+    """Prompt and answer of one, at most."""
+    threads: int
+    copy_bytes: int
+    """Memory for what prompts that have no lane any more had in common with later ones."""
+
+
+class Sampling(BaseModel):
+    """How tokens are chosen, and when to stop."""
+
+    model_config = ConfigDict(frozen=True)
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    grammar: str | None = None
+    """GBNF; its root rule is `root`."""
+    logprobs: bool = False
+
+
+class Request(BaseModel):
+    """Tokens to continue."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    prompt: tuple[int, ...]
+    said: tuple[int, ...] = ()
+    """What an engine that died had already answered: the answer goes on after it."""
+    sampling: Sampling
+
+
+class Token(BaseModel):
+    """One token of an answer."""
+
+    id: int
+    token: int
+    logprob: float | None = None
+
+
+class Begun(BaseModel):
+    """A request has a lane."""
+
+    id: int
+    reused_tokens: int
+    """Tokens of the prompt that were known from before."""
+
+
+class End(BaseModel):
+    """No token follows."""
+
+    id: int
+    reason: Literal["stop", "length"]
+
+
+class Refusal(BaseModel):
+    """The request cannot be computed."""
+
+    id: int
+    message: str
+
+
+class Cancel(BaseModel):
+    """Forget a request."""
+
+    cancel: int
+
+
+class Ready(BaseModel):
+    """The model is loaded."""
+
+    ready: Literal[True] = True
+
+
+class Failed(BaseModel):
+    """The model cannot be loaded; the process ends."""
+
+    problem: str
+
+
+Order = Request | Cancel
+Event = Begun | Token | End | Refusal
+Report = Ready | Failed | list[Event]
+
+ORDER: TypeAdapter[Order] = TypeAdapter(Order)
+REPORT: TypeAdapter[Report] = TypeAdapter(Report)
