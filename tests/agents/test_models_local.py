@@ -175,6 +175,20 @@ async def test_a_full_line_says_when_to_come_back(chat: LlamaChat) -> None:
     assert (await chat.ainvoke(RIVERS, max_tokens=2)).text
 
 
+async def test_a_request_in_line_knows_its_place_and_wait(chat: LlamaChat) -> None:
+    prompt = chat.engine.encode([{"role": "user", "content": "Tell a long story."}])
+    asked = [chat.engine.submit(prompt, Sampling(max_tokens=500), lambda outcome: None) for _ in range(4)]
+    outlooks = [chat.engine.outlook(generation) for generation in asked]
+    assert [outlook.place for outlook in outlooks] == [0, 0, 1, 2]
+    assert outlooks[0].wait_s == outlooks[1].wait_s == 0
+    assert 0 < outlooks[2].wait_s <= outlooks[3].wait_s
+    chat.engine.cancel(asked[2])
+    assert chat.engine.outlook(asked[3]).place == 1
+    for generation in asked:
+        chat.engine.cancel(generation)
+    assert is_free(chat)
+
+
 async def test_who_asks_much_does_not_keep_others_waiting(chat: LlamaChat) -> None:
     order: list[str] = []
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from agents.models.engine.lanes import Lane, Lanes
 from agents.models.engine.llama import BATCH_TOKENS, Llama, Sampler, Step, StopFlag
-from agents.models.engine.requests import Begun, End, Event, Refusal, Request, Token
+from agents.models.engine.requests import Begun, End, Event, Pass, Refusal, Request, Token
 
 PORTION_TOKENS = 128
 """Tokens of prompts that are read in one pass while answers are under way, which wait for them."""
@@ -73,10 +74,7 @@ class Batching:
         """Compute one pass."""
         self._start_next()
         plan = list(self._plan())
-        steps = [step for _, steps in plan for step in steps]
-        if steps and not self._llama.decode(steps):
-            for running, _ in plan:
-                self._llama.keep(running.lane.number, len(running.lane.tokens))
+        if not plan or not self._computed(plan):
             return
         at = -1
         for running, its_steps in plan:
@@ -84,6 +82,18 @@ class Batching:
             running.lane.tokens += [step.token for step in its_steps]
             if its_steps[-1].wanted:
                 self._answer(running, at)
+
+    def _computed(self, plan: Sequence[tuple[_Running, list[Step]]]) -> bool:
+        """Have the model compute a pass; False where it was interrupted, and then nothing of it is kept."""
+        steps = [step for _, steps in plan for step in steps]
+        said = sum(running.rest == 1 for running, _ in plan)
+        began = time.perf_counter()
+        if not self._llama.decode(steps):
+            for running, _ in plan:
+                self._llama.keep(running.lane.number, len(running.lane.tokens))
+            return False
+        self._emit(Pass(read=len(steps) - said, said=said, seconds=time.perf_counter() - began))
+        return True
 
     def _start_next(self) -> None:
         """Begin requests until one has a prompt to read: the next may begin alike, and need not read that again."""

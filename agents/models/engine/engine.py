@@ -6,17 +6,18 @@ started again, and answers that were under way go on where they were.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Literal
 
 from agents.errors import ModelBusy, ModelUnavailable, Refused, TooLong, TurnError
 from agents.models.engine.line import Line
+from agents.models.engine.pace import Pace, wait_s
 from agents.models.engine.process import EngineProcess
 from agents.models.engine.requests import (
     Begun,
@@ -24,6 +25,7 @@ from agents.models.engine.requests import (
     End,
     Event,
     Order,
+    Pass,
     Refusal,
     Request,
     Sampling,
@@ -48,6 +50,16 @@ class Completion:
     reused_tokens: int
     """Tokens of the prompt that the model had read before."""
     queued_s: float
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a request can expect."""
+
+    place: int
+    """In line, from 1; 0 where it has a lane."""
+    wait_s: float
+    """Until it has one, if nobody else comes."""
 
 
 Outcome = str | Completion | TurnError
@@ -99,14 +111,14 @@ class Engine:
         self._threads = threads
         self._copy_bytes = copy_bytes
         self._queue_limit = queue_limit
-        self._ids = itertools.count()
+        self._ids = count()
         self._lock = threading.RLock()
         self._vocabulary: Vocabulary | None = None
         self._line: Line[Generation] = Line()
         self._running: dict[int, Generation] = {}
         self._process: EngineProcess | None = None
         self._closed = False
-        self._usual_s = 1.0
+        self._pace = Pace()
 
     @property
     def waiting(self) -> int:
@@ -154,10 +166,18 @@ class Engine:
         with self._lock:
             self._check_open()
             if len(self._line) >= self._queue_limit and len(self._running) >= self._lanes:
-                raise ModelBusy(retry_after_s=round(self._usual_s * (1 + len(self._line) / self._lanes), 1))
+                raise ModelBusy(retry_after_s=round(self._wait_s(self._line), 1))
             self._line.put(generation)
             self._serve_next()
         return generation
+
+    def outlook(self, generation: Generation) -> Outlook:
+        """The request's place in line and how long it will wait, at the model's present pace."""
+        with self._lock:
+            ahead = list(takewhile(lambda other: other is not generation, self._line))
+            if len(ahead) == len(self._line):
+                return Outlook(place=0, wait_s=0.0)
+            return Outlook(place=len(ahead) + 1, wait_s=self._wait_s(ahead))
 
     def cancel(self, generation: Generation) -> None:
         """Stop it within a token, or take it out of the line. Harmless when it is over."""
@@ -186,6 +206,14 @@ class Engine:
                 f"The question and its sources take {prompt_tokens} tokens; with {max_tokens} for the answer that is "
                 f"more than the model's {self._lane_tokens}. Ask something shorter, or start a new conversation."
             )
+
+    def _wait_s(self, ahead: Iterable[Generation]) -> float:
+        """How long a request waits behind these."""
+        return wait_s(map(self._work_s, self._running.values()), map(self._work_s, ahead), self._lanes)
+
+    def _work_s(self, generation: Generation) -> float:
+        unread = 0 if generation.said else len(generation.prompt) - generation.reused_tokens
+        return self._pace.work_s(unread, len(generation.said), generation.sampling.max_tokens)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -235,12 +263,14 @@ class Engine:
         return self._process
 
     def _on_events(self, events: Sequence[Event]) -> None:
-        for event in events:
-            with self._lock:
-                if generation := self._running.get(event.id):
+        with self._lock:
+            for event in events:
+                if isinstance(event, Pass):
+                    self._pace.note_pass(event.read, event.said, event.seconds)
+                elif generation := self._running.get(event.id):
                     self._take(generation, event)
 
-    def _take(self, generation: Generation, event: Event) -> None:
+    def _take(self, generation: Generation, event: Begun | Token | End | Refusal) -> None:
         if isinstance(event, Begun):
             generation.reused_tokens = event.reused_tokens
         elif isinstance(event, End):
@@ -260,8 +290,8 @@ class Engine:
 
     def _finish(self, generation: Generation, outcome: Completion | TurnError) -> None:
         del self._running[generation.id]
-        self._usual_s += 0.2 * (time.monotonic() - generation.began - self._usual_s)
         if isinstance(outcome, Completion):
+            self._pace.note_answer(len(generation.said), generation.sampling.max_tokens)
             self._deliver(generation, generation.text.flush())
         self._deliver(generation, outcome)
         self._serve_next()

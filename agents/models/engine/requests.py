@@ -72,6 +72,16 @@ class End(BaseModel):
     reason: Literal["stop", "length"]
 
 
+class Pass(BaseModel):
+    """One pass of the model over the next tokens of all requests."""
+
+    read: int
+    """Tokens of prompts."""
+    said: int
+    """Answers that had a token computed."""
+    seconds: float
+
+
 class Refusal(BaseModel):
     """The request cannot be computed."""
 
@@ -98,7 +108,7 @@ class Failed(BaseModel):
 
 
 Order = Request | Cancel
-Event = Begun | Token | End | Refusal
+Event = Begun | Token | End | Refusal | Pass
 Report = Ready | Failed | list[Event]
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
