@@ -5,13 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import signal
+import time
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from math import ceil
 from multiprocessing.connection import Connection
 from types import TracebackType
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from ingest.confinement import deny_network_and_programs
 from ingest.errors import Reason, RefusedFile
 from ingest.parsers import parse
 from ingest.settings import IngestSettings
@@ -39,6 +43,8 @@ class Refusal(BaseModel):
     finding: str
 
 
+PAGE = b""
+"""What the child says before each page that it recognises."""
 _REPLY: TypeAdapter[Extract | Refusal] = TypeAdapter(Extract | Refusal)
 
 
@@ -81,13 +87,13 @@ class Sandbox:
         try:
             pipe.send_bytes(name.encode())
             pipe.send_bytes(data)
-            if pipe.poll(self._settings.parse_timeout_s):
-                return _REPLY.validate_json(pipe.recv_bytes())
+            if reply := answer(pipe, self._settings):
+                return _REPLY.validate_json(reply)
         except (EOFError, OSError, ValueError):
             self.close()
             return Refusal(reason="broken", finding="The parser crashed on it.")
         self.close()
-        return Refusal(reason="timed_out", finding="")
+        return Refusal(reason="timed_out", finding="It took longer than ingest.parse_timeout_s.")
 
     def _pipe(self) -> Connection:
         if self._child is None:
@@ -100,19 +106,39 @@ class Sandbox:
         return self._child[1]
 
 
+def answer(pipe: Connection, settings: IngestSettings) -> bytes:
+    """What the child says, or nothing when its time is up; every page that it recognises gives it more."""
+    deadline = time.monotonic() + settings.parse_timeout_s
+    pages = 0
+    while pipe.poll(max(0.0, deadline - time.monotonic())):
+        if (message := pipe.recv_bytes()) != PAGE:
+            return message
+        pages += 1
+        if pages <= settings.ocr_max_pages:
+            deadline += settings.ocr_page_timeout_s
+    return b""
+
+
 def _serve(pipe: Connection, settings: IngestSettings) -> None:
     """The child's life: a name and bytes in, pieces or a refusal out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     resource.setrlimit(resource.RLIMIT_AS, (settings.parse_memory_bytes, settings.parse_memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no file is written
     warnings.simplefilter("ignore")  # what a library notes about a file is no message to the content owner
+    deny_network_and_programs()
+
+    def on_page() -> None:
+        _limit_cpu(2 * (settings.parse_timeout_s + settings.ocr_page_timeout_s))
+        pipe.send_bytes(PAGE)
+
     while True:
         try:
             name, data = pipe.recv_bytes().decode(), pipe.recv_bytes()
         except EOFError:
             return
         _limit_cpu(2 * settings.parse_timeout_s)
-        pipe.send_bytes(_reply(name, data, settings).model_dump_json().encode())
+        pipe.send_bytes(_reply(name, data, settings, on_page).model_dump_json().encode())
 
 
 def _limit_cpu(seconds: float) -> None:
@@ -122,13 +148,18 @@ def _limit_cpu(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (ceil(used.ru_utime + used.ru_stime + seconds), hard))
 
 
-def _reply(name: str, data: bytes, settings: IngestSettings) -> Extract | Refusal:
+def _reply(name: str, data: bytes, settings: IngestSettings, on_page: Callable[[], None]) -> Extract | Refusal:
     try:
-        document = parse(name, data, settings)
-        pieces = split(document.blocks, settings)
+        document = parse(name, data, settings, on_page)
+        pieces = [_labelled(piece, document.page_labels) for piece in split(document.blocks, settings)]
     except RefusedFile as refused:
         return Refusal(reason=refused.reason, finding=refused.finding)
     except MemoryError:
         return Refusal(reason="too_large", finding="Reading it needs more memory than ingest.parse_memory_bytes.")
     left_out = [f"{name}: {refused}" for name, refused in document.left_out]
     return Extract(title=document.title, pages=document.pages, pieces=pieces, left_out=left_out)
+
+
+def _labelled(piece: Piece, page_labels: tuple[str, ...]) -> Piece:
+    """The piece with what its page calls itself."""
+    return replace(piece, page_label=page_labels[piece.page - 1]) if page_labels and piece.page else piece

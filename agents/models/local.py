@@ -18,7 +18,7 @@ from pydantic import Field
 
 from agents.errors import DeadlineExceeded, Refused
 from agents.models.deadline import within
-from agents.models.engine import ChatLine, Completion, Engine, Outcome, Sampling, schema_grammar
+from agents.models.engine import ChatLine, Completion, Engine, Outcome, Outlook, Sampling, schema_grammar
 from agents.models.files import find_gguf
 from agents.models.settings import ModelSettings
 
@@ -30,8 +30,9 @@ class LlamaChat(BaseChatModel):
 
     A reader that stops reading (task cancelled, iterator closed) stops the model within a token. A call may override
     `max_tokens`, `temperature`, `top_p` and `seed`, and constrain the answer by a `grammar` in GBNF or a `json_schema`.
-    The model is shared fairly among the values of `user_hash` in the metadata of the calls. With temperature 0 or a
-    seed the same call gives the same answer, up to rounding: it is computed together with what others ask at the time.
+    It may name the `user` for whom it is, among whom the model is shared fairly, and the `turn`, by which `outlook`
+    finds it. With temperature 0 or a seed the same call gives the same answer, up to rounding: it is computed together
+    with what others ask at the time.
 
     Raises `ModelBusy`, `TooLong`, `DeadlineExceeded`, `ModelUnavailable`, and `Refused` for anything but text.
     """
@@ -70,6 +71,10 @@ class LlamaChat(BaseChatModel):
         """End the engine and free the memory."""
         self.engine.close()
 
+    def outlook(self, turn: str) -> Outlook | None:
+        """How long a turn's call will wait; None where it does not stand in line."""
+        return self.engine.outlook(turn)
+
     def count_tokens(self, messages: Sequence[BaseMessage]) -> int:
         """Tokens of a whole prompt, chat template included."""
         return len(self.engine.encode(_lines(messages)))
@@ -100,7 +105,7 @@ class LlamaChat(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        chunks = self._chunks(messages, self._sampling(**kwargs), stop=stop or (), user=_user(run_manager))
+        chunks = self._chunks(messages, stop or (), **kwargs)
         limited = within(chunks, first_token_s=self.first_token_timeout_s, total_s=self.timeout_s)
         async with aclosing(limited) as stream:
             async for chunk in stream:
@@ -125,9 +130,10 @@ class LlamaChat(BaseChatModel):
         return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
 
     async def _chunks(
-        self, messages: Sequence[BaseMessage], sampling: Sampling, *, stop: Sequence[str], user: str
+        self, messages: Sequence[BaseMessage], stop: Sequence[str], *, user: str = "", turn: str = "", **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         """Submit a request and yield what the engine's thread sends to this event loop."""
+        sampling = self._sampling(**kwargs)
         prompt = await asyncio.to_thread(self.engine.encode, _lines(messages))
         events: asyncio.Queue[Outcome] = asyncio.Queue()
         loop = asyncio.get_running_loop()
@@ -137,6 +143,7 @@ class LlamaChat(BaseChatModel):
             lambda event: loop.call_soon_threadsafe(events.put_nowait, event),
             stop=stop,
             user=user,
+            turn=turn,
         )
         try:
             last = False
@@ -152,6 +159,9 @@ class LlamaChat(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
+        *,
+        user: str = "",
+        turn: str = "",
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         began = time.monotonic()
@@ -159,7 +169,7 @@ class LlamaChat(BaseChatModel):
         prompt = self.engine.encode(_lines(messages))
         events: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         generation = self.engine.submit(
-            prompt, self._sampling(**kwargs), events.put, stop=stop or (), user=_user(run_manager)
+            prompt, self._sampling(**kwargs), events.put, stop=stop or (), user=user, turn=turn
         )
         try:
             last = False
@@ -209,10 +219,6 @@ class LlamaChat(BaseChatModel):
         }
         message = AIMessageChunk(content="", usage_metadata=usage, response_metadata=about, chunk_position="last")
         return ChatGenerationChunk(message=message)
-
-
-def _user(run_manager: AsyncCallbackManagerForLLMRun | CallbackManagerForLLMRun | None) -> str:
-    return str(run_manager.metadata.get("user_hash", "")) if run_manager else ""
 
 
 def _wait(events: queue.SimpleQueue[Outcome], deadline: float) -> Outcome:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agents.errors import ModelUnavailable
 from agents.models.settings import ModelSettings
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
+    from langchain_core.language_models import BaseChatModel, LanguageModelInput
+    from langchain_core.messages import AIMessage
+    from langchain_core.runnables import Runnable
+
+    from agents.models.engine import Outlook
 
 
 def build_model(settings: ModelSettings) -> BaseChatModel:
@@ -68,6 +72,16 @@ class ModelPool:
         if name is None and None in self._models:
             return getattr(self._models[None], "model_name", self.settings_of().label)
         return self.settings_of(name).label
+
+    def working_for(self, user: str, turn: str, name: str | None = None) -> Runnable[LanguageModelInput, AIMessage]:
+        """The model of that name; one that shares itself among users knows for whom it works."""
+        model = self.get(name)
+        return model.bind(user=user, turn=turn) if hasattr(model, "outlook") else model
+
+    def outlook(self, turn: str, name: str | None = None) -> Outlook | None:
+        """How long a turn will wait for that model; None where it does not wait in line."""
+        model: Any = self.get(name)
+        return model.outlook(turn) if hasattr(model, "outlook") else None
 
     def warm(self) -> None:
         """Load the default model now, where it is one that loads; blocks. Raises `ModelUnavailable`."""

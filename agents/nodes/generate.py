@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from math import ceil
 from typing import cast
 
 from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from agents.answering.claims import ClaimFilter
 from agents.errors import RailsUnavailable, TurnError
 from agents.prompts import load_prompt
 from agents.state import Turn, TurnState
-from agents.turn import Delta, Usage
+from agents.turn import Delta, Usage, Waiting
 from rails import RailFailed, SentenceGate
+
+_LOOK_EVERY_S = 0.3
 
 
 async def generate(state: TurnState, runtime: Runtime[Turn]) -> None:
@@ -29,7 +31,8 @@ async def generate(state: TurnState, runtime: Runtime[Turn]) -> None:
     turn.result.prompt_version = prompt.version
     claims = ClaimFilter(state["quotes"])
     try:
-        async with aclosing(model_text(turn, prompt.render(state["search_question"], state["quotes"]))) as text:
+        messages = prompt.render(state["search_question"], state["quotes"])
+        async with told_of_waiting(runtime), aclosing(model_text(turn, messages)) as text:
             async for sentence in whole_sentences(text):
                 await show(sentence, claims, runtime)
     except TurnError as error:
@@ -62,13 +65,35 @@ async def whole_sentences(text: AsyncIterator[str]) -> AsyncGenerator[str, None]
         yield sentence
 
 
+@asynccontextmanager
+async def told_of_waiting(runtime: Runtime[Turn]) -> AsyncIterator[None]:
+    """Say, for as long as the turn stands in line before a local model, at which place and how long."""
+    telling = asyncio.create_task(tell_of_waiting(runtime.context, runtime.stream_writer))
+    try:
+        yield
+    finally:
+        telling.cancel()
+
+
+async def tell_of_waiting(turn: Turn, write: Callable[[Waiting], None]) -> None:
+    """Write the place and the wait whenever the place has changed."""
+    told = 0
+    while True:
+        await asyncio.sleep(_LOOK_EVERY_S)
+        outlook = turn.parts.models.outlook(str(turn.request.turn_id), turn.arm.model)
+        if outlook and outlook.place != told:
+            told = outlook.place
+            write(Waiting(place=told, wait_s=ceil(outlook.wait_s)))
+
+
 async def model_text(turn: Turn, messages: Sequence[BaseMessage]) -> AsyncGenerator[str, None]:
     """The model's text as it comes, with its times and tokens written into the record."""
     result, began = turn.result, turn.parts.clock()
     result.model = turn.parts.models.name_of(turn.arm.model)
     try:
-        whose: RunnableConfig = {"metadata": {"user_hash": turn.request.asker.user_hash}}
-        stream = turn.parts.models.get(turn.arm.model).astream(list(messages), whose)
+        request = turn.request
+        model = turn.parts.models.working_for(request.asker.user_hash, str(request.turn_id), turn.arm.model)
+        stream = model.astream(list(messages))
         async with aclosing(cast("AsyncGenerator[AIMessageChunk, None]", stream)) as chunks:
             async for chunk in chunks:
                 result.usage = added(result.usage, chunk)

@@ -11,7 +11,7 @@ import chainlit as cl
 
 from agents.assistant import STOPPED
 from agents.errors import Refused, TurnError
-from agents.turn import Citation, Delta, Evidence, Finished, Notice, TurnEvent, TurnRequest
+from agents.turn import Citation, Delta, Evidence, Finished, Notice, TurnEvent, TurnRequest, Waiting
 from app.chat.citations import label, panel_markdown
 from app.chat.data import ELEMENT_URL
 from app.chat.markdown import for_page
@@ -58,9 +58,39 @@ def _request(wiring: Wiring, message: cl.Message) -> TurnRequest:
 
 
 async def _show(wiring: Wiring, request: TurnRequest, reply: cl.Message) -> None:
-    async with aclosing(wiring.parley.assistant.stream(request)) as events:
-        async for event in events:
-            await _show_event(event, reply)
+    line = _Line()
+    try:
+        async with aclosing(wiring.parley.assistant.stream(request)) as events:
+            async for event in events:
+                if isinstance(event, Waiting):
+                    await line.show(event)
+                else:
+                    await line.leave()
+                    await _show_event(event, reply)
+    finally:
+        await asyncio.shield(line.leave())
+
+
+class _Line:
+    """The note that says how long the model is still busy with others, as long as it is."""
+
+    def __init__(self) -> None:
+        self._note: cl.Message | None = None
+
+    async def show(self, waiting: Waiting) -> None:
+        """Write or renew the note."""
+        if self._note is None:
+            self._note = cl.Message(content=waiting.text, author="Parley", type="system_message")
+            await self._note.send()
+        else:
+            self._note.content = waiting.text
+            await self._note.update()
+
+    async def leave(self) -> None:
+        """Take the note away."""
+        note, self._note = self._note, None
+        if note:
+            await note.remove()
 
 
 async def _show_event(event: TurnEvent, reply: cl.Message) -> None:

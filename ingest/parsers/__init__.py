@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePath
 
 from ingest.errors import RefusedFile
@@ -14,6 +15,7 @@ from ingest.parsers import (
     eml,
     epub,
     html,
+    image,
     json,
     markdown,
     msg,
@@ -22,11 +24,13 @@ from ingest.parsers import (
     pptx,
     rtf,
     text,
+    xls,
     xlsx,
     zipped,
 )
 from ingest.parsers.archive import Allowance
 from ingest.parsers.base import Block, ParsedDocument
+from ingest.parsers.ocr import Recognition
 from ingest.settings import IngestSettings
 
 __all__ = ["MEDIA_TYPES", "Block", "ParsedDocument", "media_type", "parse"]
@@ -49,11 +53,20 @@ MEDIA_TYPES = {
     ".pdf": content.PDF,
     ".docx": content.DOCX,
     ".xlsx": content.XLSX,
+    ".xls": content.XLS,
     ".pptx": content.PPTX,
     ".odt": content.ODT,
     ".rtf": content.RTF,
     ".epub": content.EPUB,
     ".zip": content.ZIP,
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".tif": image.TIFF,
+    ".tiff": image.TIFF,
+    ".webp": "image/webp",
+    ".bmp": "image/bmp",
+    ".gif": "image/gif",
 }
 
 
@@ -63,6 +76,7 @@ class _Reading:
 
     settings: IngestSettings
     allowance: Allowance
+    recognition: Recognition
 
     def parse(self, name: str, data: bytes) -> ParsedDocument:
         """Read a file by the parser of its format. Raises RefusedFile; running out of memory passes through."""
@@ -74,8 +88,10 @@ class _Reading:
             raise
         except Exception as error:  # whatever a parser raises about a hostile file, the file is what is broken
             raise RefusedFile("broken", f"Its parser stopped ({type(error).__name__}).") from error
+        if not document.blocks and document.pages and not self.recognition.is_on:
+            raise RefusedFile("no_text")
         if not document.blocks:
-            raise RefusedFile("no_text" if document.pages else "empty")
+            raise RefusedFile("empty", "Text recognition finds no words on its pages." if document.pages else "")
         return document
 
     def parse_inside(self, name: str, data: bytes) -> ParsedDocument:
@@ -85,6 +101,10 @@ class _Reading:
             return self.parse(name, data)
         finally:
             self.allowance.leave()
+
+
+def _parse_image(kind: str, data: bytes, stem: str, reading: _Reading) -> ParsedDocument:
+    return image.parse(data, stem, kind, reading.recognition)
 
 
 _Parser = Callable[[bytes, str, _Reading], ParsedDocument]
@@ -98,15 +118,17 @@ _PARSERS: dict[str, _Parser] = {
     "application/jsonl": lambda data, stem, reading: json.parse_lines(data, stem),
     "message/rfc822": lambda data, stem, reading: eml.parse(data, stem, reading.parse_inside),
     content.MSG: lambda data, stem, reading: msg.parse(data, stem, reading.allowance, reading.parse_inside),
-    content.PDF: lambda data, stem, reading: pdf.parse(data, stem, reading.settings.max_pages),
+    content.PDF: lambda data, stem, reading: pdf.parse(data, stem, reading.recognition, reading.settings.max_pages),
     content.DOCX: lambda data, stem, reading: docx.parse(data, stem, reading.allowance),
     content.XLSX: lambda data, stem, reading: xlsx.parse(data, stem, reading.allowance, reading.settings.max_cells),
-    content.PPTX: lambda data, stem, reading: pptx.parse(data, stem, reading.allowance),
+    content.XLS: lambda data, stem, reading: xls.parse(data, stem, reading.settings.max_cells),
+    content.PPTX: lambda data, stem, reading: pptx.parse(data, stem, reading.allowance, reading.parse_inside),
     content.ODT: lambda data, stem, reading: odt.parse(data, stem, reading.allowance),
     content.RTF: lambda data, stem, reading: rtf.parse(data, stem),
     content.EPUB: lambda data, stem, reading: epub.parse(data, stem, reading.allowance),
     content.ZIP: lambda data, stem, reading: zipped.parse(data, stem, reading.allowance, reading.parse_inside),
 }
+_PARSERS |= {kind: partial(_parse_image, kind) for kind in image.FORMATS}
 
 
 def media_type(name: str) -> str:
@@ -117,6 +139,11 @@ def media_type(name: str) -> str:
     return MEDIA_TYPES[suffix]
 
 
-def parse(name: str, data: bytes, settings: IngestSettings) -> ParsedDocument:
-    """Read a file's bytes. Raises RefusedFile; running out of memory passes through."""
-    return _Reading(settings, Allowance.of(settings)).parse(name, data)
+def parse(
+    name: str, data: bytes, settings: IngestSettings, on_page: Callable[[], None] = lambda: None
+) -> ParsedDocument:
+    """Read a file's bytes; `on_page` is called before each page whose text is to be recognised.
+
+    Raises RefusedFile; running out of memory passes through.
+    """
+    return _Reading(settings, Allowance.of(settings), Recognition.of(settings, on_page)).parse(name, data)

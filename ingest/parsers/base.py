@@ -38,6 +38,8 @@ class ParsedDocument:
     title: str
     blocks: list[Block]
     pages: int | None = None
+    page_labels: tuple[str, ...] = ()
+    """What each page calls itself; none where the pages are just numbered."""
     left_out: tuple[tuple[str, RefusedFile], ...] = ()
     """Files inside this one that could not be read, by name."""
 

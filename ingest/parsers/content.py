@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 
 from ingest.errors import RefusedFile
+from ingest.parsers import image
 from ingest.parsers.archive import open_archive
 
 PDF = "application/pdf"
@@ -13,17 +14,20 @@ ZIP = "application/zip"
 EPUB = "application/epub+zip"
 ODT = "application/vnd.oasis.opendocument.text"
 MSG = "application/vnd.ms-outlook"
+XLS = "application/vnd.ms-excel"
 _OPEN_XML = "application/vnd.openxmlformats-officedocument"
 DOCX = f"{_OPEN_XML}.wordprocessingml.document"
 XLSX = f"{_OPEN_XML}.spreadsheetml.sheet"
 PPTX = f"{_OPEN_XML}.presentationml.presentation"
 
-_WITH_SIGNATURE = {PDF, RTF, ZIP, EPUB, ODT, MSG, DOCX, XLSX, PPTX}
+_WITH_SIGNATURE = {PDF, RTF, ZIP, EPUB, ODT, MSG, XLS, DOCX, XLSX, PPTX, *image.FORMATS}
 _SIGNATURES = {
     b"{\\rtf": RTF,
-    b"\x89PNG\r\n": "an image (PNG)",
-    b"\xff\xd8\xff": "an image (JPEG)",
-    b"GIF8": "an image (GIF)",
+    b"\x89PNG\r\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"II*\x00": image.TIFF,
+    b"MM\x00*": image.TIFF,
     b"\x1f\x8b": "a compressed file (gzip)",
     b"7z\xbc\xaf\x27\x1c": "an archive (7z)",
     b"Rar!": "an archive (RAR)",
@@ -31,7 +35,8 @@ _SIGNATURES = {
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 _MESSAGE_PROPERTIES = "__properties_version1.0".encode("utf-16-le")
-_OLDER_OFFICE = [name.encode("utf-16-le") for name in ("WordDocument", "Workbook", "PowerPoint Document")]
+_OLDER_WORKBOOKS = [f"{name}\x00".encode("utf-16-le") for name in ("Workbook", "Book")]
+_OLDER_OFFICE = [name.encode("utf-16-le") for name in ("WordDocument", "PowerPoint Document")]
 _CONTENT_TYPES = "[Content_Types].xml"
 _MAIN_PARTS = {b"wordprocessingml.document.main+xml": DOCX, b"spreadsheetml.sheet.main+xml": XLSX}
 _MAIN_PARTS |= {b"presentationml.presentation.main+xml": PPTX}
@@ -57,6 +62,10 @@ def _sniff(data: bytes) -> str | None:
         return _archive_type(open_archive(data))
     if data.startswith(_OLE):
         return _ole_type(data)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "image/webp"
+    if data.startswith(b"BM") and data[6:10] == bytes(4):
+        return "image/bmp"
     return next((kind for signature, kind in _SIGNATURES.items() if data.startswith(signature)), None)
 
 
@@ -87,4 +96,6 @@ def _ole_type(data: bytes) -> str:
         raise RefusedFile("encrypted")
     if any(stream in data for stream in _OLDER_OFFICE):
         return "an older Office format"
+    if any(stream in data for stream in _OLDER_WORKBOOKS):
+        return XLS
     raise RefusedFile("broken", "Its OLE container is damaged.")

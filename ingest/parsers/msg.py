@@ -13,13 +13,15 @@ from typing import Any
 from ingest.errors import RefusedFile
 from ingest.parsers.archive import Allowance
 from ingest.parsers.base import ParsedDocument, one_line
+from ingest.parsers.compressed_rtf import decompress
 from ingest.parsers.eml import parse_message
 from ingest.parsers.nested import ParseFile
+from ingest.parsers.rtf import to_text
 from ingest.parsers.text import decode
 
 _CLASS, _SUBJECT, _SENT = 0x001A, 0x0037, 0x0039
 _SENDER, _SENDER_ADDRESS, _TO, _CC = 0x0C1A, 0x0C1F, 0x0E04, 0x0E03
-_BODY, _HTML = 0x1000, 0x1013
+_BODY, _RICH, _HTML = 0x1000, 0x1009, 0x1013
 _FILE, _LONG_NAME, _SHORT_NAME, _MIME_TYPE = 0x3701, 0x3707, 0x3704, 0x370E
 _UNICODE, _BYTES, _STORAGE = "001F", "0102", "000D"
 _TEXT_TYPES = (_UNICODE, "001E")
@@ -48,10 +50,7 @@ def _message(ole: Any, at: _Path, allowance: Allowance) -> EmailMessage:
         raise RefusedFile("encrypted")
     message = EmailMessage()
     _add_fields(message, ole, at)
-    message.set_content(_text(ole, at, _BODY))
-    markup = _stream(ole, at, _HTML, _BYTES)
-    if markup and not _text(ole, at, _BODY).strip():
-        message.set_content(decode(markup), subtype="html")
+    _add_body(message, ole, at)
     allowance.enter()
     for storage in _attachments(ole, at):
         _attach(message, ole, (*at, storage), allowance)
@@ -72,6 +71,19 @@ def _add_fields(message: EmailMessage, ole: Any, at: _Path) -> None:
     for name, value in fields.items():
         with suppress(IndexError):  # the standard library trips over some addresses
             message[name] = one_line(value)
+
+
+def _add_body(message: EmailMessage, ole: Any, at: _Path) -> None:
+    """The text, else that in HTML, else the rich text, which some messages have alone."""
+    text = _text(ole, at, _BODY)
+    if text.strip():
+        message.set_content(text)
+    elif markup := _stream(ole, at, _HTML, _BYTES):
+        message.set_content(decode(markup), subtype="html")
+    elif rich := _stream(ole, at, _RICH, _BYTES):
+        message.set_content(to_text(decompress(rich)))
+    else:
+        message.set_content("")
 
 
 def _attachments(ole: Any, at: _Path) -> list[str]:

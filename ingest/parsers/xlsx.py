@@ -26,14 +26,17 @@ def parse(data: bytes, stem: str, allowance: Allowance, max_cells: int) -> Parse
         if sheet.sheet_state == "visible":
             sheet.reset_dimensions()  # what the file claims about its size may be wrong
             outline.label(sheet.title, 1)
-            add_grid(outline, ([_text(cell) for cell in row] for row in sheet.iter_rows()), max_cells)
+            add_grid(outline, (list(map(_text, row)) for row in sheet.iter_rows()), max_cells)
             outline.close(1)
     return ParsedDocument(one_line(workbook.properties.title or "") or stem, outline.finish())
 
 
 def _text(cell: Any) -> str:
+    return text_of(cell.value, cell.number_format or "")
+
+
+def text_of(value: Any, number_format: str = "") -> str:
     """A cell's value as its reader sees it."""
-    value = cell.value
     if value is None or isinstance(value, str):
         return value or ""
     if isinstance(value, datetime):
@@ -41,7 +44,7 @@ def _text(cell: Any) -> str:
     if isinstance(value, bool | date | time | int):
         return str(value)
     if isinstance(value, float):
-        return _number(value, cell.number_format)
+        return _number(value, number_format)
     return str(value)
 
 

@@ -21,6 +21,7 @@ from agents.models import ModelSettings
 from agents.models.engine import Sampling
 from agents.models.files import find_gguf
 from agents.models.local import LlamaChat
+from agents.turn import Evidence, Waiting
 
 pytestmark = pytest.mark.model
 
@@ -175,29 +176,49 @@ async def test_a_full_line_says_when_to_come_back(chat: LlamaChat) -> None:
     assert (await chat.ainvoke(RIVERS, max_tokens=2)).text
 
 
-async def test_a_request_in_line_knows_its_place_and_wait(chat: LlamaChat) -> None:
+async def test_a_turn_in_line_knows_its_place_and_wait(chat: LlamaChat) -> None:
     prompt = chat.engine.encode([{"role": "user", "content": "Tell a long story."}])
-    asked = [chat.engine.submit(prompt, Sampling(max_tokens=500), lambda outcome: None) for _ in range(4)]
-    outlooks = [chat.engine.outlook(generation) for generation in asked]
-    assert [outlook.place for outlook in outlooks] == [0, 0, 1, 2]
-    assert outlooks[0].wait_s == outlooks[1].wait_s == 0
-    assert 0 < outlooks[2].wait_s <= outlooks[3].wait_s
+    asked = [
+        chat.engine.submit(prompt, Sampling(max_tokens=500), lambda outcome: None, turn=f"turn {number}")
+        for number in range(4)
+    ]
+    places = [chat.outlook(f"turn {number}") for number in range(4)]
+    assert [place and place.place for place in places] == [None, None, 1, 2]
+    assert places[2]
+    assert places[3]
+    assert 0 < places[2].wait_s <= places[3].wait_s
     chat.engine.cancel(asked[2])
-    assert chat.engine.outlook(asked[3]).place == 1
+    moved = chat.outlook("turn 3")
+    assert moved
+    assert moved.place == 1
     for generation in asked:
         chat.engine.cancel(generation)
     assert is_free(chat)
+
+
+async def test_a_turn_that_waits_says_so_and_then_answers(open_assistant, ask) -> None:
+    chat = LlamaChat.build(ModelSettings(context_tokens=1024, max_tokens=60, parallel=1))
+    busy = asyncio.create_task(chat.ainvoke(STORY, max_tokens=150))
+    await until(lambda: chat.engine.under_way == 1)
+    async with open_assistant(chat) as assistant:
+        events = [event async for event in assistant.stream(ask("How many days of unused leave may be carried over?"))]
+    waiting = [event for event in events if isinstance(event, Waiting)]
+    assert isinstance(events[0], Evidence), "the quotes don't wait"
+    assert [event.place for event in waiting] == [1]
+    assert waiting[0].wait_s > 0
+    assert events[-1].result.usage.completion_tokens > 0
+    assert busy.done()
+    chat.close()
 
 
 async def test_who_asks_much_does_not_keep_others_waiting(chat: LlamaChat) -> None:
     order: list[str] = []
 
     async def ask(user: str, prompt: list[Any]) -> None:
-        await chat.ainvoke(prompt, {"metadata": {"user_hash": user}}, max_tokens=8)
+        await chat.ainvoke(prompt, max_tokens=8, user=user)
         order.append(user)
 
-    busy: Any = {"metadata": {"user_hash": "busy"}}
-    blocking = [asyncio.create_task(chat.ainvoke(STORY, busy, max_tokens=60)) for _ in range(2)]
+    blocking = [asyncio.create_task(chat.ainvoke(STORY, max_tokens=60, user="busy")) for _ in range(2)]
     await until(lambda: chat.engine.under_way == 2)
     greedy = []
     for waiting in range(1, 4):

@@ -13,6 +13,7 @@ from pptx import Presentation
 
 from ingest.errors import RefusedFile
 from ingest.parsers import parse
+from ingest.sandbox import Sandbox
 from ingest.settings import IngestSettings
 
 SETTINGS = IngestSettings()
@@ -160,16 +161,51 @@ def test_files_with_the_ending_of_another_format_say_what_they_are(office_files,
     assert refusal("a.docx", older).reason == "wrong_extension"
 
 
-def test_objects_that_refer_to_themselves_end_in_a_refusal() -> None:
-    objects = [b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Count 9/Kids[2 0 R 2 0 R]/Parent 2 0 R>>"]
+def pdf_of(*objects: bytes) -> bytes:
+    """A PDF of numbered objects; the first one is its catalog."""
     data = b"%PDF-1.4\n"
     offsets = []
     for number, content in enumerate(objects, start=1):
         offsets.append(len(data))
         data += b"%d 0 obj\n%s\nendobj\n" % (number, content)
-    table = b"xref\n0 3\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    data += table + b"trailer<</Size 3/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % len(data)
-    assert refusal("a.pdf", data).reason in {"broken", "no_text"}
+    size = len(objects) + 1
+    table = b"xref\n0 %d\n0000000000 65535 f \n" % size + b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    return data + table + b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (size, len(data))
+
+
+CATALOG = b"<</Type/Catalog/Pages 2 0 R>>"
+
+
+def test_pages_that_hold_themselves_are_refused() -> None:
+    data = pdf_of(CATALOG, b"<</Type/Pages/Count 9/Kids[2 0 R 2 0 R]/Parent 2 0 R>>")
+    assert refusal("a.pdf", data).reason in {"broken", "empty"}
+
+
+def test_drawings_that_draw_themselves_are_refused() -> None:
+    form = b"<</Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources<</XObject<</F 4 0 R>>>>/Length 5>>"
+    form += b"stream\n/F Do\nendstream"
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Resources<</XObject<</F 4 0 R>>>>/Contents 5 0 R>>"
+    content = b"<</Length 5>>stream\n/F Do\nendstream"
+    data = pdf_of(CATALOG, b"<</Type/Pages/Count 1/Kids[3 0 R]>>", page, form, content)
+    with Sandbox(SETTINGS) as sandbox, pytest.raises(RefusedFile) as caught:
+        sandbox.extract("a.pdf", data)
+    assert caught.value.reason in {"broken", "empty", "timed_out"}
+
+
+def test_a_pdf_of_ten_thousand_pages_is_too_large() -> None:
+    pages = b"<</Type/Pages/Count 10000/Kids[" + b"3 0 R " * 10_000 + b"]>>"
+    data = pdf_of(CATALOG, pages, b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>")
+    refused = refusal("a.pdf", data)
+    assert (refused.reason, "10000 pages" in refused.finding) == ("too_large", True)
+
+
+def test_a_page_of_gigantic_size_is_recognised_at_a_size_that_fits() -> None:
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 2000000 2000000]/Contents 4 0 R>>"
+    content = b"<</Length 19>>stream\n0 0 900 900 re f\nendstream"
+    data = pdf_of(CATALOG, b"<</Type/Pages/Count 1/Kids[3 0 R]>>", page, content)
+    with Sandbox(SETTINGS) as sandbox, pytest.raises(RefusedFile) as caught:
+        sandbox.extract("a.pdf", data)
+    assert caught.value.reason == "empty"
 
 
 def test_truncated_files_are_broken(office_files) -> None:

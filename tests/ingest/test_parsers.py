@@ -6,6 +6,7 @@ import pytest
 
 from ingest.errors import RefusedFile
 from ingest.parsers import ParsedDocument, parse
+from ingest.sandbox import Sandbox
 from ingest.settings import IngestSettings
 
 SETTINGS = IngestSettings()
@@ -121,6 +122,17 @@ def test_pdf_running_lines_are_left_out(make_pdf) -> None:
     assert text.count("Sentence 4 of the page") == 5
 
 
+def test_pdf_pages_are_called_what_the_document_calls_them(make_pdf) -> None:
+    plain = make_pdf(["The preface."], ["The first chapter."])
+    labels = b"/PageLabels<</Nums[0<</S/r/St 4>> 1<</S/D>>]>>/Type /Catalog"
+    labelled = plain.replace(b"/Type /Catalog", labels)
+    assert read("book.pdf", plain).page_labels == ()
+    assert read("book.pdf", labelled).page_labels == ("iv", "1")
+    with Sandbox(SETTINGS) as sandbox:
+        pieces = sandbox.extract("book.pdf", labelled).pieces
+    assert [(piece.page, piece.page_label) for piece in pieces] == [(1, "iv"), (2, "1")]
+
+
 def test_files_that_cannot_be_read_are_refused_for_the_true_reason(make_pdf, word_file: bytes) -> None:
     assert refusal("a.xyz", b"text") == "unsupported"
     assert refusal("a.txt", b"") == "empty"
@@ -128,7 +140,8 @@ def test_files_that_cannot_be_read_are_refused_for_the_true_reason(make_pdf, wor
     assert refusal("a.html", b"<script>1</script>") == "empty"
     assert refusal("a.txt", b"--- ***") == "empty"
     assert refusal("a.pdf", make_pdf(["secret"], password="pass")) == "encrypted"
-    assert refusal("a.pdf", make_pdf([])) == "no_text"
+    assert refusal("a.pdf", make_pdf([])) == "empty"
+    assert refusal("a.pdf", make_pdf([]), IngestSettings(ocr_languages=())) == "no_text"
     assert refusal("a.pdf", b"%PDF-1.7\n" + b"\x00garbage" * 50) == "broken"
     assert refusal("a.pdf", b"just text") == "broken"
     assert refusal("a.txt", make_pdf(["text"])) == "wrong_extension"

@@ -44,18 +44,18 @@ def refusal(name: str, data: bytes) -> RefusedFile:
 
 def test_the_files_in_an_archive_stand_below_their_paths(make_pdf) -> None:
     members = {"hr/leave.md": "# Leave\nFive days.", "report.pdf": make_pdf(["one"], ["two"]), "x/": ""}
-    members |= {".hidden/a.md": "No.", "__MACOSX/a.md": "No.", "x/.b.md": "No.", "photo.jpg": b"\xff\xd8\xff"}
+    members |= {".hidden/a.md": "No.", "__MACOSX/a.md": "No.", "x/.b.md": "No.", "photo.heic": b"\xff\xd8\xff"}
     document = read("all.zip", zipped(members))
     assert [(block.headings, block.page, block.text) for block in document.blocks] == [
         (("hr/leave.md", "Leave"), None, "Five days."),
         (("report.pdf",), 1, "one"),
         (("report.pdf",), 2, "two"),
     ]
-    assert [(name, refused.reason) for name, refused in document.left_out] == [("photo.jpg", "unsupported")]
+    assert [(name, refused.reason) for name, refused in document.left_out] == [("photo.heic", "unsupported")]
 
 
 def test_an_archive_in_which_nothing_can_be_read_is_refused_for_the_first_reason() -> None:
-    assert refusal("a.zip", zipped({"photo.jpg": b"\xff\xd8\xff"})).reason == "unsupported"
+    assert refusal("a.zip", zipped({"photo.heic": b"\xff\xd8\xff"})).reason == "unsupported"
     assert refusal("a.zip", zipped({"a.txt": b" "})).reason == "empty"
     assert refusal("a.zip", zipped({})).reason == "empty"
 

@@ -62,14 +62,14 @@ def test_attachments_are_read_by_the_parsers_of_their_formats(make_pdf, word_fil
     files = {"report.pdf": make_pdf(["one"], ["two"]), "leave.docx": word_file, "days.csv": b"a,b\nx,y"}
     for name, data in files.items():
         message.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
-    message.add_attachment(b"\xff\xd8\xff", maintype="image", subtype="jpeg", filename="logo.jpg")
+    message.add_attachment(b"\xff\xd8\xff", maintype="image", subtype="jpeg", filename="logo.heic")
     document = read(message)
     assert [(block.headings[1:], block.page) for block in document.blocks if block.text == "two"] == [
         (("report.pdf",), 2)
     ]
     assert ("Offsite", "leave.docx", "Leave", "Carry-over") in {block.headings for block in document.blocks}
     assert document.blocks[-1].text == "a: x | b: y"
-    assert [(name, refused.reason) for name, refused in document.left_out] == [("logo.jpg", "unsupported")]
+    assert [(name, refused.reason) for name, refused in document.left_out] == [("logo.heic", "unsupported")]
 
 
 def test_all_parts_of_the_text_and_attachments_without_a_name_are_read(make_pdf) -> None:
@@ -142,6 +142,22 @@ def test_outlook_messages_are_read_like_mails(make_ole) -> None:
         (("Offsite", "attached.eml", "Earlier"), "Date: Tue, 03 Mar 2026 08:30:00 +0000\nSubject: Earlier"),
         (("Offsite", "attached.eml", "Earlier"), "An earlier word."),
     ]
+
+
+def test_outlook_messages_that_hold_rich_text_alone_are_read(make_ole) -> None:
+    rich = bytes.fromhex(
+        "4b000000620000004c5a46755ec55edb0100092046697665206404617906406f66206c6546610dd100c07920620de0639b0ac00881"
+        "640e400dd0722e0aa3470db80eef04902c20660dc62e027d1310"
+    )
+    message = {**properties(32), **text("0037", "Leave"), "__substg1.0_10090102": rich}
+    said = [block.text for block in parse("mail.msg", make_ole(message), SETTINGS).blocks]
+    once, twice = "Five days of leave may be carried over.", "Five days may be carried over, five days."
+    assert said[1:] == [f"{once}\n{twice}"]
+    stored = rich[:4] + struct.pack("<I", 22) + b"MELA" + bytes(4) + rb"{\rtf1 Just as it is.}"
+    as_stored = parse("mail.msg", make_ole({**message, "__substg1.0_10090102": stored}), SETTINGS)
+    assert as_stored.blocks[1].text == "Just as it is."
+    damaged = {**message, "__substg1.0_10090102": b"no rich text at all"}
+    assert refusal("mail.msg", make_ole(damaged)).reason == "broken"
 
 
 def test_encrypted_and_damaged_outlook_messages_are_refused(make_ole) -> None:

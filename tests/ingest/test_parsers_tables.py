@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from datetime import date, datetime
 
 import pytest
@@ -159,7 +160,52 @@ def test_hidden_slides_are_left_out_and_keep_their_number() -> None:
     assert {block.page for block in read("a.pptx", saved(presentation)).blocks} == {2}
 
 
-def test_slides_without_words_have_no_text() -> None:
+def test_slides_without_words_are_empty() -> None:
     presentation = Presentation()
     presentation.slides.add_slide(presentation.slide_layouts[6])
-    assert refusal("a.pptx", saved(presentation)) == "no_text"
+    assert refusal("a.pptx", saved(presentation)) == "empty"
+
+
+def older_workbook(*cells: tuple[int, bytes], hidden: bool = False, locked: bool = False) -> bytes:
+    """The stream of an older workbook (BIFF5) with one sheet; cells may be percentages or dates."""
+
+    def record(kind: int, body: bytes = b"") -> bytes:
+        return struct.pack("<HH", kind, len(body)) + body
+
+    def begin(kind: int) -> bytes:
+        return record(0x809, struct.pack("<HHHH", 0x500, kind, 0, 0))
+
+    font = record(0x31, struct.pack("<HHHHHBBBBB", 200, 0, 0, 400, 0, 0, 0, 0, 0, 5) + b"Arial")
+    styles = b"".join(record(0xE0, struct.pack("<HHHHHHHH", 0, style, 1, 0, 0, 0, 0, 0)) for style in (0, 10, 14))
+    before = begin(5) + (record(0x2F, bytes(4)) if locked else b"") + font + styles
+    sheet = record(0x85, struct.pack("<IBBB", len(before) + 19, hidden, 0, 4) + b"Days")
+    return before + sheet + record(0x0A) + begin(0x10) + b"".join(record(*cell) for cell in cells) + record(0x0A)
+
+
+def label(row: int, column: int, text: str) -> tuple[int, bytes]:
+    return 0x204, struct.pack("<HHHH", row, column, 0, len(text)) + text.encode()
+
+
+def number(row: int, column: int, value: float, style: int = 0) -> tuple[int, bytes]:
+    return 0x203, struct.pack("<HHHd", row, column, style, value)
+
+
+def test_older_workbooks_are_read_like_current_ones(make_ole) -> None:
+    cells = [label(0, 0, "Grade"), label(0, 1, "Share"), label(0, 2, "Since")]
+    cells += [label(1, 0, "Senior"), number(1, 1, 0.275, 1), number(1, 2, 45292, 2)]
+    [block] = read("days.xls", make_ole({"Book": older_workbook(*cells)})).blocks
+    assert block.headings == ("Days", "A2:C2")
+    assert block.text == "Grade: Senior | Share: 27.50% | Since: 2024-01-01"
+
+
+def test_older_workbooks_that_are_hidden_locked_or_damaged_are_not_read(make_ole) -> None:
+    def reason(stream: bytes, name: str = "days.xls") -> str:
+        with pytest.raises(RefusedFile) as caught:
+            read(name, make_ole({"Book": stream}))
+        return caught.value.reason
+
+    text = label(0, 0, "Secret")
+    assert reason(older_workbook(text, hidden=True)) == "empty"
+    assert reason(older_workbook(text, locked=True)) == "encrypted"
+    assert reason(older_workbook(text)[:60]) == "broken"
+    assert reason(older_workbook(text), "days.xlsx") == "wrong_extension"

@@ -57,9 +57,9 @@ class Outlook:
     """What a request can expect."""
 
     place: int
-    """In line, from 1; 0 where it has a lane."""
+    """In line, from 1."""
     wait_s: float
-    """Until it has one, if nobody else comes."""
+    """Until it has a lane, if nobody else comes."""
 
 
 Outcome = str | Completion | TurnError
@@ -76,6 +76,7 @@ class Generation:
     text: TextAssembler
     emit: Callable[[Outcome], object]
     user: str
+    turn: str
     submitted: float
     began: float = 0.0
     said: list[int] = field(default_factory=list)
@@ -157,11 +158,12 @@ class Engine:
         *,
         stop: Sequence[str] = (),
         user: str = "",
+        turn: str = "",
     ) -> Generation:
-        """Stand in line. Raises `TooLong` where a lane can't hold it, and `ModelBusy` where the line is full."""
+        """Stand in line for a turn. Raises `TooLong` if no lane can hold it, and `ModelBusy` if the line is full."""
         self._fit(len(prompt), sampling.max_tokens)
         generation = Generation(
-            next(self._ids), prompt, sampling, TextAssembler(stop), emit, user, submitted=time.monotonic()
+            next(self._ids), prompt, sampling, TextAssembler(stop), emit, user, turn, submitted=time.monotonic()
         )
         with self._lock:
             self._check_open()
@@ -171,12 +173,12 @@ class Engine:
             self._serve_next()
         return generation
 
-    def outlook(self, generation: Generation) -> Outlook:
-        """The request's place in line and how long it will wait, at the model's present pace."""
+    def outlook(self, turn: str) -> Outlook | None:
+        """A turn's place in line and its wait, at the model's present pace; None where it stands in no line."""
         with self._lock:
-            ahead = list(takewhile(lambda other: other is not generation, self._line))
+            ahead = list(takewhile(lambda other: other.turn != turn, self._line))
             if len(ahead) == len(self._line):
-                return Outlook(place=0, wait_s=0.0)
+                return None
             return Outlook(place=len(ahead) + 1, wait_s=self._wait_s(ahead))
 
     def cancel(self, generation: Generation) -> None:

@@ -1,4 +1,4 @@
-"""Tables of PDF pages: runs of lines that wide gaps cut into columns.
+"""Tables of pages: runs of lines that wide gaps cut into columns.
 
 A row keeps its label and its values on one line: `Services | 20,766 | 19,516`. The lines above the first row of
 values name the columns; where their places allow, they are joined to one line with a name per column.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
-from ingest.parsers.pdf.lines import Line, Span, is_value
+from ingest.parsers.layout.lines import Line, Span, is_value
 
 _LOOK_AHEAD = 16
+_MAX_TITLES = 8
 _MAX_LABEL_CHARS = 80
 _OVERHANG_PT = 40.0
 _ALIGNED_PT = 5.0
@@ -86,6 +87,8 @@ def render(run: list[Line]) -> tuple[str, str]:
     first = next((index for index, line in enumerate(run) if line.has_values), 0)
     while first and not run[first - 1].is_row and run[first - 1].left <= run[first].left + _ALIGNED_PT:
         first -= 1  # a label such as "Net sales:" belongs to the rows below it
+    if first > _MAX_TITLES:
+        first = 0  # those are rows of words, not the names of columns
     header = _joined_header(run[:first], run[first:]) or "\n".join(_row(line) for line in run[:first])
     rows: list[str] = []
     for index, line in enumerate(run[first:], start=first):

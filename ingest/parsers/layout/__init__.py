@@ -1,4 +1,4 @@
-"""Lines of PDF pages into headings, paragraphs and tables, by place and style.
+"""Lines of pages into headings, paragraphs and tables, by place and style.
 
 These are rules of thumb: a heading is a short line that is larger or bolder than the body, a paragraph ends where the
 leading grows, a bullet stands or a first line is indented. Nothing is dropped: a line that is misjudged
@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ingest.parsers.base import Block, Outline
-from ingest.parsers.pdf.lines import Line
-from ingest.parsers.pdf.tables import render, table_end
+from ingest.parsers.layout.cleaning import with_whole_words, without_running_lines
+from ingest.parsers.layout.lines import Line
+from ingest.parsers.layout.tables import render, table_end
 
 _MAX_HEADING_CHARS = 140
 _PROSE_CHARS = 80
@@ -38,7 +39,8 @@ class _Body:
 
 
 def blocks(pages: list[list[Line]]) -> list[Block]:
-    """The blocks of all pages, each with its 1-based page."""
+    """The blocks of all pages, each with its 1-based page; running headers and footers are left out."""
+    pages = with_whole_words(without_running_lines(pages))
     body = _body(pages)
     result = Outline()
     for number, lines in enumerate(pages, start=1):
