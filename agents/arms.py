@@ -17,6 +17,8 @@ class Arm(BaseModel):
     model: str | None = None
     prompt: str | None = None
     retrieval_limit: int | None = None
+    release: int | None = None
+    """The release of the corpus to answer from; None is the published one."""
 
 
 Assign = Callable[[str], Arm]

@@ -17,7 +17,7 @@ from agents.arms import Arm, Assign
 from agents.limits import RateLimit
 from agents.models import ModelPool
 from agents.settings import TurnSettings
-from agents.turn import Message, TurnRequest, TurnResult, Verdict
+from agents.turn import Asker, Message, TurnRequest, TurnResult, Verdict
 from rails import Rails
 from rails import Verdict as RailVerdict
 from retrieval.corpus import Corpus
@@ -34,6 +34,7 @@ class TurnState(TypedDict, total=False):
     history: Annotated[list[Message], UntrackedValue]
     route: Annotated[Route, UntrackedValue]
     search_question: Annotated[str, UntrackedValue]
+    topic: Annotated[str, UntrackedValue]
     hits: Annotated[list[Hit], UntrackedValue]
     quotes: Annotated[list[Quote], UntrackedValue]
 
@@ -49,6 +50,8 @@ class Parts:
     answering: AnsweringSettings
     limit: RateLimit
     assign: Assign
+    may_recall: Callable[[Asker, str], bool] = lambda asker, thread_id: True
+    """Whether the asker may still read all that was said in the thread."""
     clock: Callable[[], float] = time.perf_counter
 
 

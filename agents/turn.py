@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from retrieval.filters import Filters
 from retrieval.passages import EVERYONE, Passage
 
 Status = Literal["answered", "abstained", "chatted", "stopped", "failed"]
@@ -41,6 +42,8 @@ class TurnRequest(BaseModel):
     asker: Asker
     history: tuple[Message, ...] | None = None
     """The conversation so far where the caller keeps it (the HTTP API); None recalls the thread's own."""
+    where: Filters | None = None
+    """The documents that it is asked of; None for all that the asker may read."""
 
 
 class Citation(BaseModel):
@@ -53,8 +56,14 @@ class Citation(BaseModel):
     quotes: tuple[str, ...] = ()
     """Spans that stand verbatim in `passage.text`."""
     score: float | None = None
+    """This and the rest say why the passage was found, as in `Hit`; None and empty where that is not known."""
     dense: float | None = None
     sparse: float | None = None
+    dense_rank: int | None = None
+    sparse_rank: int | None = None
+    fused: float | None = None
+    rerank: float | None = None
+    words: tuple[str, ...] = ()
 
 
 class Verdict(BaseModel):
@@ -131,6 +140,21 @@ class Notice(BaseModel):
     text: str
 
 
+class Waiting(BaseModel):
+    """Event: the model is busy with other users; said again when it has changed."""
+
+    kind: Literal["waiting"] = "waiting"
+    place: int
+    """In line, from 1."""
+    wait_s: int
+    """About how long, if nobody else comes."""
+
+    @property
+    def text(self) -> str:
+        """A sentence for the one who waits."""
+        return f"The model is busy with other users. You are number {self.place} in line: about {self.wait_s} s."
+
+
 class Finished(BaseModel):
     """Event: the last one of every turn that was not refused."""
 
@@ -138,4 +162,4 @@ class Finished(BaseModel):
     result: TurnResult
 
 
-TurnEvent = Evidence | Delta | Notice | Finished
+TurnEvent = Evidence | Delta | Notice | Waiting | Finished

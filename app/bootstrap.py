@@ -24,7 +24,8 @@ from agents.state import Parts
 from agents.turn import Asker, TurnResult
 from app.auth.users import Account, Accounts
 from app.complaints import AskerOf, CorpusSources, Rechecks, asker_of
-from app.evidence import Ledger, Watch
+from app.corpus import open_corpus, refuse_missing_releases
+from app.evidence import Clearance, Ledger, Watch
 from app.metrics import Metrics
 from app.ops.complaints import ComplaintDesk
 from app.ops.experiments.assignment import assign
@@ -55,6 +56,7 @@ class Parley:
     traces: Client
     metrics: Metrics
     evidence: Ledger
+    clearance: Clearance
     parts: Parts
     assistant: Assistant = field(init=False)
     warm: asyncio.Event = field(default_factory=asyncio.Event)
@@ -95,6 +97,10 @@ class Parley:
         """The account as a turn knows it: a pseudonym and its reader groups."""
         return Asker(user_hash=self.secret.user_hash(account.id), groups=account.groups)
 
+    def release_of(self, account: Account) -> int | None:
+        """The release that the account's arm is answered from; None for the published one."""
+        return self.parts.assign(self.asker(account).user_hash).release
+
     async def start(self) -> None:
         """Open what needs a running event loop, and warm the models up beside it."""
         self._checkpoints = await aiosqlite.connect(self.settings.data_dir / "checkpoints.db")
@@ -116,6 +122,7 @@ class Parley:
             self.parts,
             self._asker_of,
             ready=self.warm.is_set,
+            on_passed=self.evidence.record,
             traces=self.traces,
             project=self.settings.tracing.project,
         )
@@ -157,7 +164,7 @@ class Parley:
             log.exception("warming up failed; /readyz stays unready until a restart")
 
     def _load_models(self) -> None:
-        self.corpus.warm()
+        self.corpus.warm({arm.release for arm in self.settings.running_arms if arm.release})
         self.rails.warm()
         self.models.warm()
 
@@ -173,14 +180,19 @@ def build_parley(
     data_dir = private_folder(settings.data_dir)
     secret = Secret.load(data_dir / "secret")
     outbox = Outbox.open(settings.tracing, data_dir / "outbox", embedded_url(settings), ops_api_key(secret))
+    corpus = open_corpus(settings, embedder)
+    refuse_missing_releases(settings, corpus)
+    evidence = Ledger.open(data_dir / "evidence.db", now=now)
+    clearance = Clearance(evidence, corpus)
     parts = Parts(
-        corpus=Corpus.open(settings.retrieval, data_dir, embedder),
+        corpus=corpus,
         rails=Rails.build(settings.rails),
         models=ModelPool(settings.model, settings.models, default=model),
         settings=settings.turn,
         answering=settings.answering,
         limit=RateLimit(settings.turn.turns_per_minute),
         assign=build_assign(settings),
+        may_recall=lambda asker, thread_id: not clearance.withheld(thread_id, asker.groups),
     )
     return Parley(
         settings=settings,
@@ -190,7 +202,8 @@ def build_parley(
         outbox=outbox,
         traces=build_client(settings.tracing, outbox),
         metrics=Metrics(),
-        evidence=Ledger.open(data_dir / "evidence.db", now=now),
+        evidence=evidence,
+        clearance=clearance,
         parts=parts,
     )
 
@@ -210,6 +223,7 @@ def _arm(experiment: str, chosen: ChosenArm) -> Arm:
         model=chosen.model,
         prompt=chosen.prompt,
         retrieval_limit=chosen.retrieval_limit,
+        release=chosen.release,
     )
 
 

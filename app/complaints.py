@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from uuid import UUID
 
 from langgraph.checkpoint.memory import InMemorySaver
 from langsmith import Client, uuid7
@@ -81,13 +82,16 @@ class Rechecks:
         asker_of: AskerOf,
         *,
         ready: Callable[[], bool] = lambda: True,
+        on_passed: Callable[[Asker, TurnResult], None] = lambda asker, result: None,
         traces: Client | None = None,
         project: str = "parley",
     ) -> None:
+        """`on_passed` is told of each answer that settles a complaint, as one of its thread; it may block."""
         self._store = store
         self._parts = replace(parts, limit=RateLimit(_NO_LIMIT))
         self._asker_of = asker_of
         self._ready = ready
+        self._on_passed = on_passed
         self._assistant = Assistant(self._parts, InMemorySaver(), traces=traces, project=project, root_name=ROOT_NAME)
 
     async def run(self) -> None:
@@ -115,7 +119,8 @@ class Rechecks:
         """What would answer now, in words: with the same, the answer would be the same."""
         arm = self._parts.assign(complaint.user_hash or "")
         prompt = arm.prompt or self._parts.settings.prompt
-        return f"release {self._parts.corpus.release().number}, {_arm(arm)}, prompt {prompt}"
+        release = arm.release or self._parts.corpus.release().number
+        return f"release {release}, {_arm(arm)}, prompt {prompt}"
 
     async def _check(self, complaint: Complaint) -> bool:
         circumstances = self._circumstances(complaint)
@@ -132,6 +137,9 @@ class Rechecks:
             result = None
         wanted = await asyncio.to_thread(self._wanted_answer, complaint)
         passed = result is not None and passes(complaint, result, wanted)
+        if result and passed:
+            in_its_thread = result.model_copy(update={"thread_id": complaint.thread_id or result.thread_id})
+            await asyncio.to_thread(self._on_passed, request.asker, in_its_thread)
         await asyncio.to_thread(
             self._store.complaints.checked,
             complaint.run_id,
@@ -167,10 +175,11 @@ def passes(complaint: Complaint, result: TurnResult, wanted: str | None = None) 
     return result.status == "answered" and bool(result.citations) and differs
 
 
-def good_news(complaints: Collection[Complaint]) -> str:
-    """What a user is told of complaints that were settled, as Markdown."""
+def good_news(complaints: Collection[Complaint], withheld: Collection[UUID] = ()) -> str:
+    """What a user is told of complaints that were settled, as Markdown; without the answers of the `withheld` runs."""
     told = [
-        f"You told us that this was not answered well: “{one.question}”\n\n{_MARKER.sub('', one.fixed_answer or '')}"
+        f"You told us that this was not answered well: “{one.question}”\n\n"
+        f"{'It is answered now.' if one.fixed_run_id in withheld else _MARKER.sub('', one.fixed_answer or '')}"
         for one in complaints
     ]
     news = "**We have followed up on your feedback.**\n\n" + "\n\n---\n\n".join(told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from retrieval.releases import DocumentChange, ReleaseDiff, Releases
 
 OpenReleases = Callable[[], AbstractContextManager["Releases"]]
+ArmsByRelease = Callable[[], Mapping[int, Sequence[str]]]
+"""The arms of experiments that name a release, by its number."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Number = Annotated[int, typer.Argument(help="The release's number.", min=1)]
@@ -26,16 +28,18 @@ Newer = Annotated[int | None, typer.Argument(help="The newer one; the published 
 Keep = Annotated[int, typer.Option(help="How many of the newest to keep, besides the published one.", min=1)]
 
 
-def releases_app(open_releases: OpenReleases, out: Console | None = None) -> typer.Typer:
+def releases_app(
+    open_releases: OpenReleases, arms: ArmsByRelease = dict[int, list[str]], out: Console | None = None
+) -> typer.Typer:
     """The commands about releases; each opens the corpus for as long as it needs it."""
     app = typer.Typer(help="The releases of the corpus: compare, publish, roll back.", invoke_without_command=True)
     console = out or Console()
-    _add_reading(app, open_releases, console)
+    _add_reading(app, open_releases, arms, console)
     _add_changing(app, open_releases, console)
     return app
 
 
-def _add_reading(app: typer.Typer, open_releases: OpenReleases, console: Console) -> None:
+def _add_reading(app: typer.Typer, open_releases: OpenReleases, arms: ArmsByRelease, console: Console) -> None:
     @app.callback()
     def releases(context: typer.Context, as_json: AsJson = False) -> None:
         if context.invoked_subcommand is None:
@@ -47,9 +51,9 @@ def _add_reading(app: typer.Typer, open_releases: OpenReleases, console: Console
         with _reporting(), open_releases() as releases:
             kept = releases.kept()
         if as_json:
-            _print_json(console, [release.model_dump() for release in kept])
+            _print_json(console, [{**one.model_dump(), "arms": [*arms().get(one.number, ())]} for one in kept])
         elif kept:
-            console.print(_table(kept))
+            console.print(_table(kept, arms()))
         else:
             _say(console, "Nothing has been published yet. Run `parley ingest FOLDER`.")
 
@@ -85,11 +89,11 @@ def _add_changing(app: typer.Typer, open_releases: OpenReleases, console: Consol
 
     @app.command()
     def prune(keep: Keep = 1) -> None:
-        """Forget all but the newest releases and the published one."""
+        """Forget all but the newest releases, the published one, and those that arms of experiments name."""
         with _reporting(), open_releases() as releases:
             forgotten = releases.prune(keep)
         listed = ", ".join(map(str, forgotten)) or "none"
-        _say(console, f"Forgotten: {listed}. The next ingest frees what only they held.")
+        _say(console, f"Forgotten: {listed}. What they share an index with others in, the next ingest frees.")
 
 
 @contextmanager
@@ -104,7 +108,7 @@ def _reporting() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def _table(kept: list[KeptRelease]) -> Table:
+def _table(kept: list[KeptRelease], arms: Mapping[int, Sequence[str]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("release", "made", "documents", "passages", "built on", ""):
         table.add_column(heading, no_wrap=True)
@@ -112,8 +116,9 @@ def _table(kept: list[KeptRelease]) -> Table:
     for release in kept:
         made = f"{datetime.fromisoformat(release.published_at or '').astimezone():%Y-%m-%d %H:%M}"
         counts = str(release.documents), str(release.passages), str(release.built_on or "")
-        published = "published" if release.published else ""
-        table.add_row(str(release.number), made, *counts, published, Text(release.encoder))
+        used = ["published"] if release.published else []
+        used += [f"arm of {arm}" for arm in arms.get(release.number, ())]
+        table.add_row(str(release.number), made, *counts, ", ".join(used), Text(release.encoder))
     return table
 
 

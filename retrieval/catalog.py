@@ -6,25 +6,31 @@ rolls back by itself when its process is killed. SQLite lets in one writer at a 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.catalog_schema import connect, migrate
-from retrieval.errors import CorpusBusy
+from retrieval.encoders import Index
+from retrieval.errors import CorpusBusy, NoSuchRelease
 from retrieval.passages import Document, KeptRelease, Release
 from retrieval.store.base import OPEN
 
+_STORED = "number, published_at, documents, passages, store, encoder, analysis, recipe"
+
 
 @dataclass(frozen=True)
-class Published:
-    """The published release, and where and how its passages are kept."""
+class Stored:
+    """A release, and where and how its passages are kept."""
 
     release: Release
     store: str | None
     """Name of its passage store; None before the first release."""
-    encoder: str | None
+    index: Index | None
+    """What made its vectors."""
 
 
 class Catalog:
@@ -38,18 +44,17 @@ class Catalog:
         migrate(self._db)
         (self.corpus_id,) = self._db.execute("SELECT id FROM corpus").fetchone()
 
-    def published(self) -> Published:
+    def published(self) -> Stored:
         """The published release; release 0 before the first one."""
-        row = self._one(
-            """SELECT number, published_at, documents, passages, store, encoder
-            FROM releases JOIN published ON number = release""",
-            {},
-        )
+        row = self._one(f"SELECT {_STORED} FROM releases JOIN published ON number = release", {})  # noqa: S608
+        return _stored(row) if row else Stored(Release(number=0), None, None)
+
+    def stored(self, release: int) -> Stored:
+        """A kept release; raises `NoSuchRelease`."""
+        row = self._one(f"SELECT {_STORED} FROM releases WHERE number = :release", {"release": release})  # noqa: S608
         if row is None:
-            return Published(Release(number=0), None, None)
-        number, at, documents, passages, store, encoder = row
-        release = Release(number=number, published_at=at, documents=documents, passages=passages)
-        return Published(release, store, encoder)
+            raise NoSuchRelease(f"Release {release} is not kept. `parley releases` lists those that are.")
+        return _stored(row)
 
     def releases(self) -> list[KeptRelease]:
         """The releases that are kept, newest first."""
@@ -114,6 +119,11 @@ class CatalogDraft:
             ),
         )
 
+    def holds(self, document_id: str) -> bool:
+        """Whether the document is in this release, as it stands."""
+        query = "SELECT 1 FROM documents WHERE id = ? AND valid_to = ?"
+        return self._db.execute(query, (document_id, OPEN)).fetchone() is not None
+
     def remove(self, document_id: str) -> None:
         """Hold the document no longer, from this release on."""
         key = {"id": document_id, "release": self.number, "open": OPEN}
@@ -133,17 +143,18 @@ class CatalogDraft:
             values,
         )
 
-    def prune(self, keep: int) -> list[int]:
-        """Forget all but the newest `keep` releases and the published one, and the documents that only they held.
+    def prune(self, keep: int, pinned: Collection[int]) -> list[int]:
+        """Forget all but the newest `keep` releases, the `pinned` ones and the published one.
 
-        Returns their numbers.
+        The documents that only they held go too. Returns their numbers.
         """
         gone = self._db.execute(
             """DELETE FROM releases
             WHERE number NOT IN (SELECT number FROM releases ORDER BY number DESC LIMIT ?)
+            AND number NOT IN (SELECT value FROM json_each(?))
             AND number NOT IN (SELECT release FROM published)
             RETURNING number""",
-            (keep,),
+            (keep, json.dumps(sorted(pinned))),
         ).fetchall()
         self._db.execute(
             """DELETE FROM documents WHERE NOT EXISTS
@@ -163,16 +174,31 @@ class CatalogDraft:
         """Contents that some release holds."""
         return {content for (content,) in self._db.execute("SELECT DISTINCT content_hash FROM documents")}
 
-    def complete(self, *, store: str, base: Published, encoder: str, published_at: str) -> Release:
-        """Add the release. `store` holds all that the base's store held, so it takes over the releases there."""
+    def passages_by_document(self) -> dict[str, int]:
+        """How many passages each document of the draft has, by its id."""
+        return dict(self._db.execute("SELECT id, passages FROM documents WHERE valid_to = ?", (OPEN,)))
+
+    def complete(self, *, store: str, copied: str | None, built_on: int, index: Index, published_at: str) -> Release:
+        """Add the release. A `store` that began as a copy of another one takes over the releases there."""
         documents, passages = self._db.execute(
             "SELECT count(*), coalesce(sum(passages), 0) FROM documents WHERE valid_to = ?", (OPEN,)
         ).fetchone()
-        self._db.execute("UPDATE releases SET store = ? WHERE store = ?", (store, base.store))
+        self._db.execute("UPDATE releases SET store = ? WHERE store = ?", (store, copied))
         self._db.execute(
-            """INSERT INTO releases (number, store, encoder, published_at, documents, passages, built_on)
-            VALUES (?, ?, ?, ?, ?, ?, ?)""",
-            (self.number, store, encoder, published_at, documents, passages, base.release.number),
+            """INSERT INTO releases
+            (number, store, encoder, analysis, recipe, published_at, documents, passages, built_on)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (
+                self.number,
+                store,
+                index.encoder,
+                index.analysis,
+                json.dumps(index.recipe),
+                published_at,
+                documents,
+                passages,
+                built_on,
+            ),
         )
         return Release(number=self.number, published_at=published_at, documents=documents, passages=passages)
 
@@ -189,9 +215,16 @@ class CatalogDraft:
         self._db.close()
 
 
+def _stored(row: tuple) -> Stored:
+    number, at, documents, passages, store, encoder, analysis, recipe = row
+    release = Release(number=number, published_at=at, documents=documents, passages=passages)
+    return Stored(release, store, Index(encoder, analysis, json.loads(recipe)))
+
+
 def _releases(db: sqlite3.Connection) -> list[KeptRelease]:
     rows = db.execute(
-        """SELECT number, published_at, documents, passages, store, encoder, built_on, release IS NOT NULL AS published
+        """SELECT number, published_at, documents, passages, store, encoder, analysis, built_on,
+        release IS NOT NULL AS published
         FROM releases LEFT JOIN published ON number = release ORDER BY number DESC"""
     )
     columns = [column for column, *_ in rows.description]

@@ -49,7 +49,18 @@ def what_releases_were_built_on(db: sqlite3.Connection) -> None:
     db.execute("UPDATE releases SET built_on = number - 1")
 
 
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [releases_and_documents, what_releases_were_built_on]
+def what_releases_were_encoded_by(db: sqlite3.Connection) -> None:
+    """The word analysis beside the encoder, and the settings that load both; so far an encoder's name was enough."""
+    db.execute("ALTER TABLE releases ADD COLUMN analysis TEXT NOT NULL DEFAULT 'bm25-english'")
+    db.execute("ALTER TABLE releases ADD COLUMN recipe TEXT NOT NULL DEFAULT '{}'")
+    db.execute("UPDATE releases SET recipe = json_object('encoder', encoder)")
+
+
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [
+    releases_and_documents,
+    what_releases_were_built_on,
+    what_releases_were_encoded_by,
+]
 
 
 def connect(path: Path, wait_s: float) -> sqlite3.Connection:
@@ -67,7 +78,7 @@ def connect(path: Path, wait_s: float) -> sqlite3.Connection:
 
 def migrate(db: sqlite3.Connection) -> None:
     """Bring the catalog to the newest schema in one transaction, so that two processes may start at once."""
-    if db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
+    if db.execute("PRAGMA user_version").fetchone()[0] >= len(MIGRATIONS):
         return
     db.execute("BEGIN IMMEDIATE")
     (version,) = db.execute("PRAGMA user_version").fetchone()

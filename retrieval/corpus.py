@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from retrieval.catalog import Catalog, Published
+from retrieval.catalog import Catalog
 from retrieval.draft import Draft, Parts
-from retrieval.embedding import Embedder, WordEncoder, build_embedder
-from retrieval.errors import EncoderChanged
-from retrieval.fusion import fuse
+from retrieval.embedding import Embedder, build_embedder
+from retrieval.encoders import BuildEmbedder, Encoders, EncoderSource
+from retrieval.filters import Filters
 from retrieval.originals import Originals
 from retrieval.passages import Document, Hit, Passage, Release
+from retrieval.readers import Reader, Readers
 from retrieval.releases import Releases
+from retrieval.rerank import build_reranker
+from retrieval.search import Search
 from retrieval.settings import RetrievalSettings
-from retrieval.store.base import Found, PassageStore, Question
+from retrieval.store.base import PassageStore
 from retrieval.store.factory import build_stores
 
 __all__ = ["Corpus", "Draft"]
@@ -32,14 +35,15 @@ def _utc_now() -> datetime:
 class Corpus:
     """Reads the published release, and follows to the next one by itself, whichever process publishes it.
 
-    Safe to use from many threads.
+    A release is searched with the encoders that it was made with; those of the settings make the next one. Where
+    `release` is given, that one is read instead, as long as it is kept. Safe to use from many threads.
     """
 
     def __init__(self, parts: Parts, settings: RetrievalSettings) -> None:
         self._parts = parts
-        self._settings = settings
-        self._lock = threading.Lock()
-        self._open: tuple[str, PassageStore] | None = None
+        self._readers = Readers(parts)
+        self._reranker = build_reranker(settings)
+        self._within = lru_cache(maxsize=64)(self._document_ids)
 
     @classmethod
     def open(
@@ -48,93 +52,126 @@ class Corpus:
         data_dir: Path,
         embedder: Embedder | None = None,
         *,
+        build: BuildEmbedder = build_embedder,
+        pinned: Collection[int] = (),
         now: Callable[[], datetime] = _utc_now,
     ) -> Corpus:
-        """The corpus of a data directory, which is made where it does not exist yet."""
+        """The corpus of a data directory, which is made where it does not exist yet.
+
+        `build` makes the encoder that settings name, unless `embedder` stands for every one. Releases that are `pinned`
+        are never pruned.
+        """
         folder = data_dir / "corpus"
         catalog = Catalog(folder / "catalog.db")
         parts = Parts(
             catalog=catalog,
             stores=build_stores(settings, folder / "passages", owner=catalog.corpus_id),
             originals=Originals(folder / "originals"),
-            embedder=embedder or build_embedder(settings),
-            words=WordEncoder(settings.language),
+            encoders=EncoderSource(settings, (lambda _: embedder) if embedder else build),
             keep_releases=settings.keep_releases,
+            pinned=pinned,
             now=now,
         )
         return cls(parts, settings)
 
     def release(self) -> Release:
-        """The published release, as of now."""
+        """The release that is answered from: the published one, or the one before while its encoders are loaded."""
+        return self._readers.release()
+
+    def published(self) -> Release:
+        """The published release, as of now: what the next draft changes."""
         return self._parts.catalog.published().release
 
-    async def search(self, question: str, *, groups: Collection[str], limit: int | None = None) -> list[Hit]:
-        """The best passages for a question that one of `groups` may read, best first."""
-        return await asyncio.to_thread(self.search_now, question, groups=groups, limit=limit)
+    def trouble(self) -> str:
+        """Why the published release cannot be answered from; empty where it can, or is being made ready."""
+        return self._readers.trouble()
 
-    def search_now(self, question: str, *, groups: Collection[str], limit: int | None = None) -> list[Hit]:
+    async def search(
+        self,
+        question: str,
+        *,
+        groups: Collection[str],
+        where: Filters | None = None,
+        limit: int | None = None,
+        release: int | None = None,
+    ) -> list[Hit]:
+        """The best passages for a question that one of `groups` may read, best first; in documents as in `where`."""
+        return await asyncio.to_thread(
+            self.search_now, question, groups=groups, where=where, limit=limit, release=release
+        )
+
+    def search_now(
+        self,
+        question: str,
+        *,
+        groups: Collection[str],
+        where: Filters | None = None,
+        limit: int | None = None,
+        release: int | None = None,
+    ) -> list[Hit]:
         """`search`, in the calling thread."""
-        published, store = self._published_store()
-        if store is None:
+        reader = self._reader(release)
+        if reader is None:
             return []
-        if published.encoder != self._parts.embedder.name:
-            raise EncoderChanged(str(published.encoder), self._parts.embedder.name)
-        return self._search(store, published.release.number, question, groups, limit)
+        search = self._search(reader.encoders, reader.store, reader.release.number)
+        documents = self._within(where, reader.release.number) if where else None
+        hits = search.find(question, groups=groups, documents=documents, limit=limit)
+        return hits if release is None else self._not_closed_since(hits, groups)
 
     def search_draft(
         self, draft: Draft, question: str, *, groups: Collection[str], limit: int | None = None
     ) -> list[Hit]:
         """`search_now`, in a draft as it stands."""
-        return self._search(draft.stored(), draft.number, question, groups, limit)
+        return self._search(draft.encoders, draft.stored(), draft.number).find(question, groups=groups, limit=limit)
 
-    def _search(
-        self, store: PassageStore, release: int, question: str, groups: Collection[str], limit: int | None
-    ) -> list[Hit]:
-        if not groups or not question.strip():
-            return []
-        wanted = limit or self._settings.limit
-        found = store.search(
-            Question(
-                dense=self._parts.embedder.encode([question])[0],
-                sparse=self._parts.words.question(question),
-                release=release,
-                groups=groups,
-            ),
-            max(wanted, self._settings.candidates),
-        )
-        return _hits(store, fuse(found, dense_weight=self._settings.dense_weight, limit=wanted))
+    def _search(self, encoders: Encoders, store: PassageStore, release: int) -> Search:
+        return Search(encoders.embedder, encoders.words, store, release, encoders.settings, self._reranker)
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Texts as the encoder sees them: float32, L2-normalised, (n, dimension)."""
-        return self._parts.embedder.encode(texts)
+    def encode(self, texts: Sequence[str], release: int | None = None) -> np.ndarray:
+        """Texts as a release's encoder sees them: float32, L2-normalised, (n, dimension)."""
+        reader = self._reader(release)
+        encoders = reader.encoders if reader else self._parts.encoders.configured
+        return encoders.embedder.encode(texts)
 
-    def warm(self) -> None:
-        """Load the encoder and open the published release now; blocks. Raises `RetrievalError`."""
-        self.encode(["warm"])
-        self._published_store()
+    @property
+    def embedder(self) -> Embedder:
+        """The sentence encoder that the next draft is made with."""
+        return self._parts.encoders.configured.embedder
 
-    def documents(self) -> dict[str, Document]:
-        """The published release's documents, by source."""
-        return self._parts.catalog.documents(self.release().number)
+    def warm(self, releases: Collection[int] = ()) -> None:
+        """Open the published release and the given ones now, and load their encoders. Raises `RetrievalError`."""
+        for release in (None, *releases):
+            self.encode(["warm"], release)
+        if self._reranker:
+            self._reranker.load()
 
-    def document(self, document_id: str) -> Document | None:
-        """One document of the published release."""
-        return self._parts.catalog.document(document_id, self.release().number)
+    def documents(self, release: int | None = None) -> dict[str, Document]:
+        """A release's documents, by source."""
+        return self._parts.catalog.documents(self._number(release))
 
-    def passage(self, passage_id: str) -> Passage | None:
-        """One passage of the published release."""
-        published, store = self._published_store()
-        return store.passage(passage_id, published.release.number) if store else None
+    def document(self, document_id: str, release: int | None = None) -> Document | None:
+        """One document of a release."""
+        return self._parts.catalog.document(document_id, self._number(release))
+
+    def passage(self, passage_id: str, release: int | None = None) -> Passage | None:
+        """One passage of a release."""
+        reader = self._reader(release)
+        return reader.store.passage(passage_id, reader.release.number) if reader else None
 
     def added_since(self, release: int) -> Iterator[Passage]:
-        """The published release's passages that an earlier `release` does not hold, in no order."""
-        published, store = self._published_store()
-        return store.only_in(published.release.number, release) if store else iter(())
+        """The passages that are answered from and that an earlier `release` does not hold, in no order."""
+        return self.releases().added(self._number(None), release)
 
-    def original(self, document_id: str) -> Path | None:
+    def original(self, document_id: str, release: int | None = None) -> Path | None:
         """The stored copy of a document's file."""
-        document = self.document(document_id)
+        document = self.document(document_id, release)
         return self._parts.originals.path(document.content_hash) if document else None
+
+    def to_reencode(self) -> int:
+        """Passages that the next draft encodes anew, as the settings name other encoders than those that made them."""
+        published = self._parts.catalog.published()
+        same = published.index in (None, self._parts.encoders.configured.index)
+        return 0 if same else published.release.passages
 
     def draft(self) -> Draft:
         """Begin the next release; raises `CorpusBusy` where another draft is open, in any process."""
@@ -142,35 +179,25 @@ class Corpus:
 
     def releases(self) -> Releases:
         """The kept releases: to compare, publish again, roll back and prune."""
-        return Releases(self._parts.catalog, self._parts.stores)
+        return Releases(self._parts)
 
     def close(self) -> None:
         """Let go of files and connections."""
-        with self._lock:
-            if self._open:
-                self._open[1].close()
-            self._open = None
+        self._readers.close()
         self._parts.stores.close()
         self._parts.catalog.close()
 
-    def _published_store(self) -> tuple[Published, PassageStore | None]:
-        """The published release and its store, opened anew when a newer release has come.
+    def _document_ids(self, where: Filters, release: int) -> list[str]:
+        return where.ids(self._parts.catalog.documents(release).values())
 
-        The earlier store is not closed here but when the last search that still uses it lets go of it.
-        """
-        with self._lock:
-            published = self._parts.catalog.published()
-            if published.store is None:
-                return published, None
-            if self._open is None or self._open[0] != published.store:
-                self._open = published.store, self._parts.stores.open(published.store)
-            return published, self._open[1]
+    def _not_closed_since(self, hits: list[Hit], groups: Collection[str]) -> list[Hit]:
+        """Those of documents that the published release leaves to these readers, or does not hold."""
+        now = {hit.passage.document_id: self.document(hit.passage.document_id) for hit in hits}
+        closed = {key for key, document in now.items() if document and not set(document.groups) & set(groups)}
+        return [hit for hit in hits if hit.passage.document_id not in closed]
 
+    def _reader(self, release: int | None) -> Reader | None:
+        return self._readers.current() if release is None else self._readers.at(release)
 
-def _hits(store: PassageStore, ranked: Sequence[tuple[float, Found]]) -> list[Hit]:
-    passages = store.read([found.point for _, found in ranked])
-    return [
-        Hit(passage=passages[found.point], score=score, dense=found.dense, sparse=found.sparse)
-        for score, found in ranked
-        if found.point in passages
-    ]
+    def _number(self, release: int | None) -> int:
+        return self.release().number if release is None else release

@@ -4,8 +4,7 @@ RetrievalError
 ├── CorpusBusy           another draft is open: wait for it
 ├── StoreUnavailable     the passage store cannot be opened or reached: repair or reconfigure it
 ├── EncoderUnavailable   the sentence encoder cannot be loaded: install or name another
-├── NoSuchRelease        the release is not kept: choose one that is
-└── EncoderChanged       the corpus was embedded by another encoder: set it back or ingest anew
+└── NoSuchRelease        the release is not kept: choose one that is
 """
 
 from __future__ import annotations
@@ -28,16 +27,6 @@ class StoreUnavailable(RetrievalError):
 
 class EncoderUnavailable(RetrievalError):
     """The sentence encoder cannot be loaded."""
-
-
-class EncoderChanged(RetrievalError):
-    """The corpus was embedded by another encoder than the configured one, so their vectors do not compare."""
-
-    def __init__(self, stored: str, configured: str) -> None:
-        super().__init__(
-            f"The corpus was embedded with {stored!r}, but retrieval.encoder is now {configured!r}. "
-            "Set it back, or move the corpus folder away and ingest again."
-        )
 
 
 class NoSuchRelease(RetrievalError):

@@ -9,8 +9,8 @@ import numpy as np
 from retrieval.store.base import Found
 
 
-def fuse(found: Sequence[Found], *, dense_weight: float, limit: int) -> list[tuple[float, Found]]:
-    """The best `limit` of `found` with their fused scores, 0 to 1, best first.
+def fuse(found: Sequence[Found], *, dense_weight: float) -> list[tuple[float, Found]]:
+    """All of `found` with their fused scores, 0 to 1, best first.
 
     A fused score is the weighted sum of both scores, each counted in standard deviations over what was found; 1 is a
     passage that is the best in both. It orders the answers to one question, and says nothing between questions.
@@ -22,7 +22,7 @@ def fuse(found: Sequence[Found], *, dense_weight: float, limit: int) -> list[tup
     best = meaning.max() + words.max() or 1.0
     scores = ((meaning + words) / best).tolist()
     ranked = zip(scores, found, strict=True)
-    return sorted(ranked, key=lambda pair: (-pair[0], str(pair[1].point)))[:limit]
+    return sorted(ranked, key=lambda pair: (-pair[0], pair[1].point))
 
 
 def _deviations(scores: Sequence[float]) -> np.ndarray:

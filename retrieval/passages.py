@@ -30,6 +30,10 @@ class Document(BaseModel):
     groups: tuple[str, ...] = (EVERYONE,)
     owner: str = ""
     """Who looks after it and hears of complaints about it; empty where nobody is named."""
+    version: str = ""
+    """What its source says that tells its bytes from others (an ETag, say); empty where only the bytes tell."""
+    origin: str = ""
+    """Name of the configured source that it came through; empty where it was named on the spot."""
 
 
 class Passage(BaseModel):
@@ -45,12 +49,19 @@ class Passage(BaseModel):
     title: str
     page: int | None
     """1-based page, where the format has pages."""
+    page_label: str = ""
+    """What the page calls itself, such as "iv", where that is not its number."""
     heading: str
     """The headings above it, outermost first, joined by " > "; empty where there are none."""
     text: str
     position: int
     """Order within the document, from 0."""
     groups: tuple[str, ...] = (EVERYONE,)
+
+    @property
+    def page_name(self) -> str:
+        """The page as readers of the document know it; empty where there are no pages."""
+        return self.page_label or str(self.page or "")
 
 
 class Hit(BaseModel):
@@ -60,11 +71,21 @@ class Hit(BaseModel):
 
     passage: Passage
     score: float
-    """The fused score by which hits are ordered; higher is better."""
+    """What hits are ordered by, best first: `rerank` where there is one, else `fused`; 0 for a neighbour of a hit."""
     dense: float | None = None
     """Cosine similarity of question and passage; None where only words matched."""
     sparse: float | None = None
     """BM25 score; None where only meaning matched."""
+    dense_rank: int | None = None
+    """Place among the candidates by meaning, from 1; None where it was not among them."""
+    sparse_rank: int | None = None
+    """Place among the candidates by words, from 1; None where it was not among them."""
+    fused: float | None = None
+    """What both scores come to together, before a cross-encoder read it."""
+    rerank: float | None = None
+    """What the cross-encoder says; None where none has read it."""
+    words: tuple[str, ...] = ()
+    """The words of the question that the passage holds, as the question writes them."""
 
 
 class Release(BaseModel):
@@ -85,6 +106,9 @@ class KeptRelease(Release):
     store: str
     """Name of its passage store."""
     encoder: str
+    """The sentence encoder that made its vectors."""
+    analysis: str
+    """The word analysis of its word search."""
     built_on: int
     """The release that it changed: the one that readers saw until then."""
     published: bool

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing, suppress
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from retrieval.catalog import Catalog, CatalogDraft
-from retrieval.errors import NoSuchRelease
+from retrieval.catalog import CatalogDraft
+from retrieval.draft import Parts, clear_remains
+from retrieval.errors import CorpusBusy, NoSuchRelease
 from retrieval.passages import Document, KeptRelease, Passage
-from retrieval.store.base import Stores
 
 Change = Literal["added", "changed", "removed"]
 
@@ -64,9 +65,9 @@ class ReleaseDiff(BaseModel):
 class Releases:
     """The releases that are kept. Publishing moves one pointer, which every reader follows with its next search."""
 
-    def __init__(self, catalog: Catalog, stores: Stores) -> None:
-        self._catalog = catalog
-        self._stores = stores
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._catalog = parts.catalog
 
     def kept(self) -> list[KeptRelease]:
         """The kept releases, newest first."""
@@ -83,15 +84,19 @@ class Releases:
             return _publish(draft, _published(draft.releases()).built_on)
 
     def prune(self, keep: int) -> list[int]:
-        """Forget all but the newest `keep` releases, at least 1, and the published one; raises `CorpusBusy`.
+        """Forget all but the newest `keep` releases, at least 1, the pinned ones and the published one.
 
-        Returns the numbers of those forgotten. The next draft deletes what only they held.
+        Indexes and files that only they needed are deleted; what they share an index with, the next draft frees.
+        Returns the numbers of those forgotten; raises `CorpusBusy`.
         """
         if keep < 1:
             raise ValueError("keep must be at least 1: the newest release gives the next one its number")
         with closing(self._catalog.draft()) as draft:
-            forgotten = draft.prune(keep)
+            forgotten = draft.prune(keep, self._parts.pinned)
             draft.commit()
+        # Not before the commit: a release that is still named must be whole. A draft that came in between does it too.
+        with suppress(CorpusBusy), closing(self._catalog.draft()) as draft:
+            clear_remains(self._parts, draft)
         return forgotten
 
     def diff(self, before: int | None = None, after: int | None = None) -> ReleaseDiff:
@@ -103,24 +108,48 @@ class Releases:
         newer = _published(kept) if after is None else _find(kept, after)
         older = _find(kept, newer.built_on if before is None else before)
         old_documents, new_documents = self._catalog.documents(older.number), self._catalog.documents(newer.number)
-        old_texts, new_texts = self._only_in(older, newer), self._only_in(newer, older)
-        changes = [
-            _compare(old_documents.get(source), new_documents.get(source), old_texts, new_texts)
+        pairs = [
+            (old_documents.get(source), new_documents.get(source))
             for source in sorted(old_documents.keys() | new_documents.keys())
-            if old_documents.get(source) != new_documents.get(source)
         ]
+        pairs = [(old, new) for old, new in pairs if old != new]
+        differing = {document.id for pair in pairs for document in pair if document}
+        old_texts = self._texts(older, newer.number, kept, differing)
+        new_texts = self._texts(newer, older.number, kept, differing)
+        changes = [_compare(old, new, old_texts, new_texts) for old, new in pairs]
         return ReleaseDiff(before=older.number, after=newer.number, documents=changes)
 
-    def _only_in(self, release: KeptRelease, other: KeptRelease) -> dict[str, list[str]]:
-        """Texts of the passages that `other` does not hold, by document and in their order."""
-        with closing(self._stores.open(release.store)) as store:
-            found: dict[str, list[Passage]] = defaultdict(list)
-            for passage in store.only_in(release.number, other.number):
+    def added(self, number: int, since: int) -> Iterator[Passage]:
+        """Passages of release `number` that `since` does not hold, in no order; where that is not kept, newer ones."""
+        kept = self.kept()
+        older = next((release for release in kept if release.number == since), None)
+        held = {_content(passage) for passage in self._only_in(older, number, kept)} if older else set()
+        added = self._only_in(_find(kept, number), since, kept) if number else iter(())
+        return (passage for passage in added if _content(passage) not in held)
+
+    def _texts(
+        self, release: KeptRelease, other: int, kept: list[KeptRelease], documents: Collection[str]
+    ) -> dict[str, list[str]]:
+        """Texts of these documents' passages that `other` may not hold, by document and in their order."""
+        found: dict[str, list[Passage]] = defaultdict(list)
+        for passage in self._only_in(release, other, kept):
+            if passage.document_id in documents:
                 found[passage.document_id].append(passage)
         return {
             document: [passage.text for passage in sorted(passages, key=lambda passage: passage.position)]
             for document, passages in found.items()
         }
+
+    def _only_in(self, release: KeptRelease, other: int, kept: list[KeptRelease]) -> Iterator[Passage]:
+        """Passages of `release` that `other` does not hold; all of them where its own lie in another store."""
+        apart = any(one.number == other and one.store != release.store for one in kept)
+        with closing(self._parts.stores.open(release.store)) as store:
+            yield from store.only_in(release.number, 0 if apart else other)
+
+
+def _content(passage: Passage) -> bytes:
+    """The same for passages that do not differ in anything."""
+    return hashlib.blake2b(passage.model_dump_json().encode(), digest_size=16).digest()
 
 
 def _publish(draft: CatalogDraft, number: int) -> KeptRelease:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,31 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no third-party data beside the project ({folder.name}/)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def save_cross_encoder() -> Callable[..., Path]:
+    """`save_cross_encoder(folder, words, labels=1)`: a tiny real cross-encoder that knows the words, weights random."""
+
+    def save(folder: Path, words: Sequence[str], labels: int = 1) -> Path:
+        import torch
+        from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+        folder.mkdir()
+        known = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+        (folder / "vocab.txt").write_text("\n".join(known))
+        torch.manual_seed(3)
+        config = BertConfig(
+            vocab_size=len(known),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=16,
+            num_labels=labels,
+            initializer_range=1.0,
+        )
+        BertForSequenceClassification(config).save_pretrained(folder)
+        BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+        return folder
+
+    return save

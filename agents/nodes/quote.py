@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from langgraph.runtime import Runtime
 
@@ -16,9 +17,8 @@ from agents.turn import Evidence
 async def quote(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     """Choose and show the quotes; where they hardly answer, say so, and show them as what comes nearest."""
     turn = runtime.context
-    chosen = await asyncio.to_thread(
-        select_quotes, state["search_question"], state["hits"], turn.parts.corpus.encode, turn.parts.answering
-    )
+    encode = partial(turn.parts.corpus.encode, release=turn.arm.release)
+    chosen = await asyncio.to_thread(select_quotes, state["topic"], state["hits"], encode, turn.parts.answering)
     answers = answerability(chosen) >= turn.parts.answering.abstain_below
     shown = chosen if answers else nearest(chosen, turn.parts.answering)
     text = f"{evidence_markdown(shown)}\n\n" if answers else abstention_markdown(shown)

@@ -18,8 +18,13 @@ async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     turn = runtime.context
     if turn.request.history is not None:
         return {"history": await asyncio.to_thread(safe, turn, newest(turn.request.history, turn.parts.settings))}
-    own = [Message(**message) for message in state.get("messages", [])]
-    return {"history": newest(own, turn.parts.settings)}
+    own = newest([Message(**message) for message in state.get("messages", [])], turn.parts.settings)
+    return {"history": own if own and await may_recall(turn) else []}
+
+
+async def may_recall(turn: Turn) -> bool:
+    """Whether the asker may still read all that was said in the thread."""
+    return await asyncio.to_thread(turn.parts.may_recall, turn.request.asker, turn.request.thread_id)
 
 
 def safe(turn: Turn, messages: Sequence[Message]) -> list[Message]:

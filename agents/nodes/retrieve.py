@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+from glob import escape
 from typing import Any
 
 from langgraph.runtime import Runtime
 from langsmith import trace
 
+from agents.answering import scope
 from agents.answering.followup import standalone
 from agents.state import Turn, TurnState
+from retrieval.filters import Filters
 from retrieval.passages import Hit
+
+SUBJECT_PASSAGES = 50
+MAX_DOCUMENTS = 20
+MAX_NAME_CHARS = 200
 
 
 async def retrieve(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     """Search with the follow-up made whole, and let only what the rails leave of the passages go on."""
     turn = runtime.context
-    query = standalone(state["question"], state["history"])
-    async with trace("search", run_type="retriever", inputs={"query": query}) as run:
-        found = await search(turn, query)
+    turn.result.corpus_release = turn.arm.release or turn.parts.corpus.release().number
+    question = standalone(state["question"], state["history"])
+    topic, where = await narrowed(turn, question)
+    inputs = {"query": topic, **({"where": where.model_dump()} if where else {})}
+    async with trace("search", run_type="retriever", inputs=inputs) as run:
+        found = await search(turn, topic, where, turn.arm.retrieval_limit)
         hits = await asyncio.to_thread(harmless, turn, found)
         run.end(outputs={"documents": [traced(hit) for hit in hits]})
-    return {"search_question": query, "hits": hits}
+    return {"search_question": question, "topic": topic, "hits": hits}
 
 
-async def search(turn: Turn, query: str) -> list[Hit]:
+async def narrowed(turn: Turn, question: str) -> tuple[str, Filters | None]:
+    """What to look for, and where: of a question about a period the rest, in the documents of that period."""
+    subject = scope.subject(question)
+    if turn.request.where or not subject:
+        return question, turn.request.where
+    told = scope.documents(question, await search(turn, subject, None, SUBJECT_PASSAGES))
+    names = [name for name in map(escape, told) if len(name) <= MAX_NAME_CHARS][:MAX_DOCUMENTS]
+    return (scope.topic(question), Filters(documents=tuple(names))) if names else (question, None)
+
+
+async def search(turn: Turn, query: str, where: Filters | None, limit: int | None) -> list[Hit]:
     """The hits for a query, among what the asker may read."""
-    turn.result.corpus_release = turn.parts.corpus.release().number
-    return await turn.parts.corpus.search(query, groups=turn.request.asker.groups, limit=turn.arm.retrieval_limit)
+    return await turn.parts.corpus.search(
+        query, groups=turn.request.asker.groups, where=where, limit=limit, release=turn.arm.release
+    )
 
 
 def harmless(turn: Turn, hits: list[Hit]) -> list[Hit]:
@@ -57,8 +78,6 @@ def traced(hit: Hit) -> dict[str, Any]:
             "document": passage.document,
             "page": passage.page,
             "heading": passage.heading,
-            "score": hit.score,
-            "dense": hit.dense,
-            "sparse": hit.sparse,
+            **hit.model_dump(exclude={"passage"}),
         },
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import APIRouter, Depends, HTTPException
 from fastapi.responses import FileResponse
 
@@ -13,18 +15,27 @@ from retrieval.corpus import Corpus
 INLINE = {"application/pdf": "application/pdf"}
 AS_TEXT = ("text/",)
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+PRIVATE = {"Cache-Control": "private, no-cache"}
+"""No cache shows it without asking anew: its reader may have changed, or been changed."""
+
+ReleaseOf = Callable[[Account], int | None]
 
 
-def documents_router(corpus: Corpus, sessions: Sessions) -> APIRouter:
-    """`GET /documents/{id}`: an ingested file, for readers of its groups only."""
+def documents_router(corpus: Corpus, sessions: Sessions, release_of: ReleaseOf) -> APIRouter:
+    """`GET /documents/{id}`: an ingested file, for readers of its groups only.
+
+    A reader whose arm is answered from a release of its own gets the file of that release, where it is in there.
+    """
     router = APIRouter(prefix="/documents", tags=["documents"])
 
     @router.get("/{document_id}")
     def original(document_id: str, account: Account = Depends(sessions.require_account)) -> FileResponse:  # noqa: B008
         """The file as it was ingested; 404 too where the reader may not see it."""
-        document = corpus.document(document_id)
-        path = corpus.original(document_id) if document else None
-        if document is None or path is None or not set(document.groups) & set(account.groups):
+        release, now = release_of(account), corpus.document(document_id)
+        then = corpus.document(document_id, release) if release else None
+        document, path = then or now, corpus.original(document_id, release if then else None)
+        readable = all(set(one.groups) & set(account.groups) for one in (then, now) if one)
+        if document is None or path is None or not readable:
             raise HTTPException(404, "There is no such document, or it is not yours to read.")
         inline = document.media_type in INLINE or document.media_type.startswith(AS_TEXT)
         return FileResponse(
@@ -32,7 +43,7 @@ def documents_router(corpus: Corpus, sessions: Sessions) -> APIRouter:
             media_type=_served_type(document.media_type),
             filename=document.name.rsplit("/", 1)[-1],
             content_disposition_type="inline" if inline else "attachment",
-            headers={} if document.media_type in INLINE else {"Content-Security-Policy": SANDBOX},
+            headers=PRIVATE if document.media_type in INLINE else {**PRIVATE, "Content-Security-Policy": SANDBOX},
         )
 
     return router

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from app.bootstrap import Parley
 
 OUTBOX_STALE_S = 60.0
+NEXT_RELEASE = "next release"
+DISPENSABLE = {"traces", NEXT_RELEASE}
+"""What answers don't need: without traces, and from the release before, they go on."""
 
 
 async def health_checks(parley: Parley) -> list[Check]:
     """One line for each part: what it is, whether it works, and what to do if it doesn't."""
-    return [_models(parley), _corpus(parley), _outbox(parley)]
+    trouble = parley.corpus.trouble()
+    waiting = [Check(NEXT_RELEASE, False, trouble)] if trouble else []
+    return [_models(parley), _corpus(parley), *waiting, _outbox(parley)]
 
 
 def _models(parley: Parley) -> Check:
@@ -30,9 +35,7 @@ def _corpus(parley: Parley) -> Check:
     release = parley.corpus.release()
     if release.number == 0:
         return Check("corpus", False, "no documents yet; run `parley ingest FOLDER`")
-    return Check(
-        "corpus", True, f"release {release.number}: {release.documents} documents, {release.passages} passages"
-    )
+    return Check("corpus", True, f"release {release.number}")  # how much it holds is not everybody's to know
 
 
 def _outbox(parley: Parley) -> Check:
@@ -57,7 +60,7 @@ def health_router(parley: Parley) -> APIRouter:
     async def readyz() -> JSONResponse:
         """Every part that an answer needs is ready; 503 names those that are not."""
         checks = await health_checks(parley)
-        ready = all(check.ok for check in checks if check.name != "traces")
+        ready = all(check.ok for check in checks if check.name not in DISPENSABLE)
         body = {"ready": ready, "checks": {check.name: {"ok": check.ok, "detail": check.detail} for check in checks}}
         return JSONResponse(body, status_code=200 if ready else 503)
 

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.assistant import Assistant
 from agents.errors import Empty, TurnError
-from agents.turn import Asker, Delta, Evidence, Finished, Message, Notice, TurnRequest, TurnResult
+from agents.turn import Asker, Delta, Evidence, Finished, Message, Notice, TurnRequest, TurnResult, Waiting
 from app.api.openai_errors import OpenAIRoute, turn_error_body
+from retrieval.filters import Filters
 
 Answer = TypeVar("Answer")
 MODEL = "parley"
@@ -64,6 +65,8 @@ class ChatRequest(BaseModel):
     stream_options: dict[str, Any] | None = None
     thread_id: str | None = Field(default=None, pattern=r"^[!-~]{1,128}$")
     """Continues a thread that Parley remembers; printable ASCII without spaces."""
+    where: Filters | None = None
+    """The documents that the question is asked of, by patterns of names and media types; all of them without it."""
 
     @property
     def wants_usage(self) -> bool:
@@ -119,6 +122,7 @@ def _turn(body: ChatRequest, asker: Asker, turn_id: UUID) -> TurnRequest:
         question=spoken[-1].text,
         asker=asker,
         history=None if remembered else history,
+        where=body.where,
     )
 
 
@@ -170,9 +174,11 @@ async def _sse(turn: TurnRequest, first: Any, events: AsyncGenerator[Any, None],
 
 
 def _piece(event: Any, chunk: Callable[..., str]) -> str:
-    """One event as a chunk; notices and evidence carry themselves under `parley` too."""
+    """One event as a chunk; notices, waits and evidence carry themselves under `parley` too."""
     if isinstance(event, Notice):
         return chunk({}, parley={"notice": event.text})
+    if isinstance(event, Waiting):
+        return chunk({}, parley={"waiting": {"place": event.place, "wait_s": event.wait_s}})
     if isinstance(event, Evidence):
         citations = [citation.model_dump(mode="json") for citation in event.citations]
         return chunk({"content": event.text}, parley={"citations": citations})

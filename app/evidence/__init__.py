@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from app.evidence.clearance import Clearance
 from app.evidence.ledger import Ledger, StaleSource
 from app.evidence.watch import Watch
 
-__all__ = ["Ledger", "StaleSource", "Watch"]
+__all__ = ["Clearance", "Ledger", "StaleSource", "Watch"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,6 +60,16 @@ class StaleSource:
     """The release that changed or removed it."""
 
 
+@dataclass(frozen=True)
+class Source:
+    """A document that an answer of a thread rests on."""
+
+    turn_id: str
+    document_id: str
+    groups: tuple[str, ...]
+    """Who could read it, as last known."""
+
+
 class Ledger:
     """Which answers rest on which passages. Blocking and thread-safe, except `note`, which returns at once."""
 
@@ -96,8 +107,8 @@ class Ledger:
                 (turn, result.thread_id, asker.user_hash, result.question, self._now().isoformat(), release),
             )
             db.executemany(
-                "INSERT INTO passages (id, document_id, document, text_hash, drawn, release) "
-                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO passages (id, document_id, document, text_hash, groups, drawn, release) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET groups = excluded.groups",
                 [(*_passage_row(citation.passage), release, release) for citation in result.citations],
             )
             db.executemany(
@@ -146,7 +157,33 @@ class Ledger:
             )
             db.execute("UPDATE passages SET release = ? WHERE release != ? AND version IS NOT NULL", (release, release))
 
+    def keep_readers(self, readers: Mapping[str, Collection[str]]) -> None:
+        """Write down which groups may read each of these documents: it still counts when the document has gone."""
+        with self._db.transaction() as db:
+            db.executemany(
+                "UPDATE passages SET groups = :groups WHERE document_id = :id AND groups != :groups",
+                [{"id": document_id, "groups": json.dumps(list(groups))} for document_id, groups in readers.items()],
+            )
+
     # Reading
+
+    def sources(self, thread_id: str) -> list[Source]:
+        """The documents that the answers of a thread rest on."""
+        rows = self._db.all(
+            "SELECT DISTINCT turn_id, document_id, groups FROM answers JOIN evidence USING (turn_id) "
+            "JOIN passages ON passages.id = passage_id WHERE thread_id = ?",
+            thread_id,
+        )
+        return [Source(row["turn_id"], row["document_id"], tuple(json.loads(row["groups"]))) for row in rows]
+
+    def askers(self, document_id: str) -> dict[str, int]:
+        """How many answers rest on a document, by the pseudonym of who asked."""
+        rows = self._db.all(
+            "SELECT user_hash, count(DISTINCT turn_id) AS n FROM passages JOIN evidence ON passage_id = passages.id "
+            "JOIN answers USING (turn_id) WHERE document_id = ? GROUP BY user_hash",
+            document_id,
+        )
+        return {row["user_hash"]: row["n"] for row in rows}
 
     def stale_sources(self, thread_id: str) -> dict[str, list[StaleSource]]:
         """The sources of a thread's answers that have changed since, by turn."""
@@ -209,8 +246,9 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _passage_row(passage: Passage) -> tuple[str, str, str, str]:
-    return passage.id, passage.document_id, passage.document, text_hash(passage.text)
+def _passage_row(passage: Passage) -> tuple[str, str, str, str, str]:
+    groups = json.dumps(passage.groups)
+    return passage.id, passage.document_id, passage.document, text_hash(passage.text), groups
 
 
 def _log_failure(task: Future[None]) -> None:

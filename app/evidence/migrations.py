@@ -55,4 +55,9 @@ def answers_passages_evidence(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX evidence_by_passage ON evidence (passage_id, turn_id)")
 
 
-MIGRATIONS: list[Migration] = [answers_passages_evidence]
+def who_may_read_a_passage(db: sqlite3.Connection) -> None:
+    """The reader groups of a passage's document, as last known; what was kept without them is nobody's to read."""
+    db.execute("ALTER TABLE passages ADD COLUMN groups TEXT NOT NULL DEFAULT '[]'")
+
+
+MIGRATIONS: list[Migration] = [answers_passages_evidence, who_may_read_a_passage]

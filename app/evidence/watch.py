@@ -42,12 +42,14 @@ class Watch:
         release = self._corpus.release().number
         if not self._ledger.is_behind(release):
             return 0
-        versions = {document.id: _version(document) for document in self._corpus.documents().values()}
+        documents = self._corpus.documents().values()
+        versions = {document.id: _version(document) for document in documents}
         due = list(self._due(release, versions))
         missing = [passage for passage, version in due if version != GONE and self._corpus.passage(passage.id) is None]
         changed = self._without_moved(missing)
         if self._corpus.release().number != release:
             return 0  # the next look compares with one release, not with parts of two
+        self._ledger.keep_readers({document.id: document.groups for document in documents})
         self._ledger.settle(release, [_compared(passage, version, changed) for passage, version in due])
         return len(due)
 

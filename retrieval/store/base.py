@@ -10,13 +10,12 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from retrieval.embedding import SparseVector
 from retrieval.passages import Passage
+from retrieval.word_encoder import SparseVector
 
 OPEN = 2**31 - 1
 """`valid_to` of a passage that no release has retired."""
@@ -28,9 +27,16 @@ PAGE_POINTS = 256
 """Points that are read at once where many are."""
 
 
-def point_id(passage_id: str, valid_from: int) -> str:
-    """Differs between the versions of a passage, so that a draft never overwrites what readers see."""
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{passage_id}@{valid_from}"))
+PointId = int
+"""What engines call a version of a passage. In an index of an earlier version they give UUIDs back, and take them."""
+
+
+def point_id(passage_id: str, valid_from: int) -> PointId:
+    """Differs between the versions of a passage, so that a draft never overwrites what readers see.
+
+    63 bits of a UUID: engines hand out whole numbers ten times as fast as UUIDs, and a search takes up hundreds.
+    """
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{passage_id}@{valid_from}").int >> 65
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Entry:
     sparse: SparseVector
 
     @property
-    def point_id(self) -> str:
+    def point_id(self) -> PointId:
         """What the engine is to call it."""
         return point_id(self.passage.id, self.valid_from)
 
@@ -61,14 +67,23 @@ class Question:
     sparse: SparseVector
     release: int
     groups: Collection[str]
+    documents: Collection[str] | None = None
+    """Ids of the documents that it is asked of; None for all."""
 
 
-PointId = int | str | UUID
-"""How an engine names what it holds: its own affair, and not the passage's id."""
+Quantization = Literal["none", "scalar", "binary"]
 
 
 @dataclass(frozen=True)
-class Found:
+class Compression:
+    """How dense vectors are compressed for the search; the best candidates are compared again in full."""
+
+    kind: Quantization = "none"
+    oversampling: float = 4.0
+    """How many times as many candidates are compared again."""
+
+
+class Found(NamedTuple):
     """What a search proposes, with both of its scores."""
 
     point: PointId
@@ -76,6 +91,19 @@ class Found:
     """Cosine similarity."""
     sparse: float | None
     """BM25 score; None where no word is shared."""
+    dense_rank: int | None = None
+    """Place among the nearest by meaning, from 1; None where it was found by words alone."""
+    sparse_rank: int | None = None
+    """Place among the nearest by words, from 1; None where it was found by meaning alone."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A passage as a store holds it."""
+
+    passage: Passage
+    words: frozenset[int]
+    """Ids of its words."""
 
 
 class PassageStore(Protocol):
@@ -84,8 +112,11 @@ class PassageStore(Protocol):
     def search(self, question: Question, candidates: int) -> list[Found]:
         """The `candidates` nearest by meaning and by words, in no order: at most twice as many."""
 
-    def read(self, points: Sequence[PointId]) -> dict[PointId, Passage]:
+    def read(self, points: Sequence[PointId]) -> dict[PointId, Held]:
         """The passages of what a search has found; without those that have been deleted since."""
+
+    def around(self, passages: Sequence[Passage], reach: int, question: Question) -> list[Passage]:
+        """Those of the same sections, up to `reach` places before or after, that the question may find; in no order."""
 
     def passage(self, passage_id: str, release: int) -> Passage | None:
         """One passage, as it was in `release`."""
@@ -98,6 +129,9 @@ class PassageStore(Protocol):
 
         One that was put anew with the same words is among them.
         """
+
+    def embedded(self, release: int) -> Iterator[tuple[Passage, np.ndarray]]:
+        """The passages of `release` with their embeddings, in no order."""
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Store passages of a draft."""
@@ -128,7 +162,7 @@ class Stores(Protocol):
         """A published store, to search."""
 
     def fork(self, base: str | None, release: int, dimension: int) -> tuple[str, PassageStore]:
-        """Name and store for the draft of `release`: all that `base` holds, or empty without one."""
+        """Name and store for the draft of `release`: all that `base` holds, or a new, empty one beside the rest."""
 
     def prune(self, keep: Collection[str]) -> None:
         """Delete the stores that are not named, such as those of killed drafts."""
@@ -138,14 +172,22 @@ class Stores(Protocol):
 
 
 Ranking = dict[PointId, float]
-"""Scores by point."""
+"""Scores by point, best first."""
 
 
 def join(near: Ranking, matched: Ranking, rescore: Callable[[str, list[PointId]], Ranking]) -> list[Found]:
     """Both rankings as one list, where `rescore(vector_name, points)` gives the scores that one of them lacks."""
-    near = near | rescore(DENSE, [point for point in matched if point not in near])
-    matched = matched | rescore(SPARSE, [point for point in near if point not in matched])
-    return [Found(point, score, matched.get(point)) for point, score in near.items()]
+    dense = near | rescore(DENSE, [point for point in matched if point not in near])
+    sparse = matched | rescore(SPARSE, [point for point in near if point not in matched])
+    dense_places, sparse_places = _places(near), _places(matched)
+    return [
+        Found(point, score, sparse.get(point), dense_places.get(point), sparse_places.get(point))
+        for point, score in dense.items()
+    ]
+
+
+def _places(ranking: Ranking) -> dict[PointId, int]:
+    return {point: place for place, point in enumerate(ranking, start=1)}
 
 
 def read_passage(payload: Mapping[str, Any] | None) -> Passage:
@@ -154,7 +196,7 @@ def read_passage(payload: Mapping[str, Any] | None) -> Passage:
     return Passage.model_validate({field: payload[field] for field in Passage.model_fields if field in payload})
 
 
-def reopened(payload: Mapping[str, Any] | None, release: int) -> tuple[str, dict[str, Any]]:
+def reopened(payload: Mapping[str, Any] | None, release: int) -> tuple[PointId, dict[str, Any]]:
     """Point id and payload under which a passage that had ended lives again from `release` on."""
     payload = {**(payload or {}), "valid_from": release, "valid_to": OPEN}
     return point_id(payload["id"], release), payload

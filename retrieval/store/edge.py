@@ -6,12 +6,12 @@ only. A draft needs none either. It works on a copy, which counts only once it i
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import qdrant_edge as edge
 
 from retrieval.errors import StoreUnavailable
@@ -23,8 +23,10 @@ from retrieval.store.base import (
     OPEN,
     PAGE_POINTS,
     SPARSE,
+    Compression,
     Entry,
     Found,
+    Held,
     PointId,
     Question,
     Ranking,
@@ -33,26 +35,24 @@ from retrieval.store.base import (
     read_passage,
     reopened,
 )
-from retrieval.store.folders import copy_folder, sync_folder
+from retrieval.store.folders import copy_folder, remove_folder, sync_folder
 
 
 class EdgeStore:
     """One shard in one folder."""
 
-    def __init__(self, folder: Path, optimize_above: int) -> None:
+    def __init__(
+        self, folder: Path, optimize_above: int, compression: Compression, config: edge.EdgeConfig | None = None
+    ) -> None:
         self._folder = folder
         self._optimize_above = optimize_above
+        self._compression = compression
         with _translated(folder):
-            self._shard = edge.EdgeShard.load(str(folder))
+            self._shard = edge.EdgeShard.load(str(folder), config)
 
     @classmethod
-    def create(cls, folder: Path, dimension: int, optimize_above: int) -> EdgeStore:
+    def create(cls, folder: Path, optimize_above: int, compression: Compression, config: edge.EdgeConfig) -> EdgeStore:
         """A new, empty store."""
-        config = edge.EdgeConfig(
-            vectors={DENSE: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)},
-            sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-            wal_enabled=False,
-        )
         with _translated(folder):
             shard = edge.EdgeShard.create(str(folder), config)
             for field in KEYWORD_FIELDS:
@@ -60,10 +60,10 @@ class EdgeStore:
             for field in NUMBER_FIELDS:
                 shard.update(edge.UpdateOperation.create_field_index(field, edge.IntegerIndexParams()))
             shard.close()
-        return cls(folder, optimize_above)
+        return cls(folder, optimize_above, compression)
 
     def search(self, question: Question, candidates: int) -> list[Found]:
-        scope = edge.Filter(must=[*_valid_at(question.release), _any_of("groups", question.groups)])
+        scope = edge.Filter(must=[*_scope(question)])
         vectors: dict[str, Any] = {
             DENSE: question.dense.tolist(),
             SPARSE: edge.SparseVector(*question.sparse),
@@ -73,17 +73,21 @@ class EdgeStore:
             if not points:
                 return {}
             chosen = edge.Filter(must=[edge.HasIdCondition(set(points))])
-            return _ranking(self._shard.query(_nearest(name, vectors[name], chosen, len(points))))
+            return _ranking(self._shard.query(self._nearest(name, vectors[name], chosen, len(points))))
 
-        requests = [_nearest(name, vectors[name], scope, candidates) for name in vectors]
+        requests = [self._nearest(name, vectors[name], scope, candidates) for name in vectors]
         with _translated(self._folder):
             near, matched = self._shard.query_batch(edge.QueryBatchRequest(requests))
             return join(_ranking(near), _ranking(matched), rescore)
 
-    def read(self, points: Sequence[PointId]) -> dict[PointId, Passage]:
+    def read(self, points: Sequence[PointId]) -> dict[PointId, Held]:
         with _translated(self._folder):
-            records = self._shard.retrieve(list(points), with_payload=True, with_vector=False)
-        return {record.id: read_passage(record.payload) for record in records}
+            records = self._shard.retrieve(list(points), with_payload=True, with_vector=[SPARSE])
+        return {cast("PointId", record.id): Held(read_passage(record.payload), _words(record)) for record in records}
+
+    def around(self, passages: Sequence[Passage], reach: int, question: Question) -> list[Passage]:
+        chosen = edge.Filter(must=[*_scope(question)], should=[_section(passage, reach) for passage in passages])
+        return [read_passage(record.payload) for records in self._scroll(chosen) for record in records]
 
     def passage(self, passage_id: str, release: int) -> Passage | None:
         chosen = edge.Filter(must=[_is("id", passage_id), *_valid_at(release)])
@@ -101,6 +105,10 @@ class EdgeStore:
         outside = [_range("valid_from", gt=other), _range("valid_to", lte=other)]
         for records in self._scroll(edge.Filter(must=[*_valid_at(release)], should=[*outside])):
             yield from (read_passage(record.payload) for record in records)
+
+    def embedded(self, release: int) -> Iterator[tuple[Passage, np.ndarray]]:
+        for records in self._scroll(edge.Filter(must=[*_valid_at(release)]), with_vector=True):
+            yield from ((read_passage(record.payload), _dense(record)) for record in records)
 
     def add(self, entries: Sequence[Entry]) -> None:
         points = [
@@ -142,14 +150,14 @@ class EdgeStore:
 
     def discard(self, release: int) -> None:
         self.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_folder(self._folder)
 
     def close(self) -> None:
         self._shard.close()
 
     def _scroll(self, chosen: edge.Filter, *, with_vector: bool = False) -> Iterator[list[edge.Record]]:
         """The chosen points, page by page."""
-        offset: PointId | None = None
+        offset: Any = None
         while True:
             request = edge.ScrollRequest(
                 offset=offset, limit=PAGE_POINTS, filter=chosen, with_payload=True, with_vector=with_vector
@@ -161,6 +169,21 @@ class EdgeStore:
             if offset is None:
                 return
 
+    def _nearest(self, name: str, vector: Any, chosen: edge.Filter, limit: int) -> edge.QueryRequest:
+        query = edge.Query.Nearest(vector, using=name)
+        params = self._in_full if name == DENSE else None
+        return edge.QueryRequest(
+            limit=limit, query=query, filter=chosen, params=params, with_payload=False, with_vector=False
+        )
+
+    @property
+    def _in_full(self) -> edge.SearchParams | None:
+        """Have the candidates that compressed vectors propose compared again in full."""
+        if self._compression.kind == "none":
+            return None
+        again = edge.QuantizationSearchParams(rescore=True, oversampling=self._compression.oversampling)
+        return edge.SearchParams(quantization=again)
+
     def _update(self, operation: edge.UpdateOperation) -> None:
         with _translated(self._folder):
             self._shard.update(operation)
@@ -169,28 +192,30 @@ class EdgeStore:
 class EdgeStores:
     """Shards side by side in one folder, named by the release that they were built for."""
 
-    def __init__(self, root: Path, optimize_above: int) -> None:
+    def __init__(self, root: Path, optimize_above: int, compression: Compression) -> None:
         self._root = root
         self._optimize_above = optimize_above
+        self._compression = compression
 
     def open(self, name: str) -> EdgeStore:
-        return EdgeStore(self._root / name, self._optimize_above)
+        return EdgeStore(self._root / name, self._optimize_above, self._compression)
 
     def fork(self, base: str | None, release: int, dimension: int) -> tuple[str, EdgeStore]:
         folder = self._root / str(release)
+        config = _config(dimension, self._compression)
         if base is None:
             self._root.mkdir(parents=True, exist_ok=True)
-            return folder.name, EdgeStore.create(folder, dimension, self._optimize_above)
+            return folder.name, EdgeStore.create(folder, self._optimize_above, self._compression, config)
         with _translated(self._root / base):
             copy_folder(self._root / base, folder)
-        return folder.name, self.open(folder.name)
+        return folder.name, EdgeStore(folder, self._optimize_above, self._compression, config)
 
     def prune(self, keep: Collection[str]) -> None:
         if not self._root.is_dir():
             return
         for folder in self._root.iterdir():
             if folder.name not in keep:
-                shutil.rmtree(folder)
+                remove_folder(folder)
 
     def close(self) -> None:
         """Nothing is shared between the shards."""
@@ -210,9 +235,23 @@ def _translated(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _nearest(name: str, vector: Any, chosen: edge.Filter, limit: int) -> edge.QueryRequest:
-    query = edge.Query.Nearest(vector, using=name)
-    return edge.QueryRequest(limit=limit, query=query, filter=chosen, with_payload=False, with_vector=False)
+def _config(dimension: int, compression: Compression) -> edge.EdgeConfig:
+    """What a draft is built with, a copy too: a changed compression takes effect when its graph is built."""
+    return edge.EdgeConfig(
+        vectors={
+            DENSE: edge.EdgeVectorParams(
+                size=dimension, distance=edge.Distance.Cosine, quantization_config=_quantization(compression)
+            )
+        },
+        sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        wal_enabled=False,
+    )
+
+
+def _quantization(compression: Compression) -> edge.ScalarQuantizationConfig | edge.BinaryQuantizationConfig | None:
+    if compression.kind == "scalar":
+        return edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=0.99)
+    return edge.BinaryQuantizationConfig() if compression.kind == "binary" else None
 
 
 def _reopened(record: edge.Record, release: int) -> edge.Point:
@@ -220,8 +259,18 @@ def _reopened(record: edge.Record, release: int) -> edge.Point:
     return edge.Point(point, record.vector or {}, payload)
 
 
+def _words(record: edge.Record) -> frozenset[int]:
+    vectors: Any = record.vector
+    return frozenset(vectors[SPARSE].indices if vectors and SPARSE in vectors else ())
+
+
+def _dense(record: edge.Record) -> np.ndarray:
+    vectors: Any = record.vector
+    return np.asarray(vectors[DENSE], dtype=np.float32)
+
+
 def _ranking(points: Sequence[edge.ScoredPoint]) -> Ranking:
-    return {point.id: point.score for point in points}
+    return {cast("PointId", point.id): point.score for point in points}
 
 
 def _is(field: str, value: str | int) -> edge.FieldCondition:
@@ -238,3 +287,17 @@ def _range(field: str, **bounds: float) -> edge.FieldCondition:
 
 def _valid_at(release: int) -> list[edge.FieldCondition]:
     return [_range("valid_from", lte=release), _range("valid_to", gt=release)]
+
+
+def _scope(question: Question) -> list[edge.FieldCondition]:
+    """What a question may find."""
+    everywhere = [*_valid_at(question.release), _any_of("groups", question.groups)]
+    if question.documents is None:
+        return everywhere
+    return [*everywhere, _any_of("document_id", question.documents)]
+
+
+def _section(passage: Passage, reach: int) -> edge.Filter:
+    """The passages of the same section, up to `reach` places away."""
+    near = _range("position", gte=passage.position - reach, lte=passage.position + reach)
+    return edge.Filter(must=[_is("document_id", passage.document_id), _is("heading", passage.heading), near])

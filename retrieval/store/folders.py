@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
+from contextlib import suppress
 from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
@@ -26,6 +28,16 @@ def _copy_sparse(source: str, target: str) -> None:
             else:
                 writer.write(chunk)
         writer.truncate()
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder that readers may be opening this very moment; what cannot be deleted yet stays, hidden.
+
+    It is renamed first, so that nobody can put another file into it by its name.
+    """
+    hidden = folder if folder.name.startswith(".") else folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder.rename(hidden), ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Passages in a Qdrant server: one collection for all releases.
+"""Passages in a Qdrant server: one collection for all releases of an index.
 
 A draft writes into the collection that readers use. It stays invisible because its passages begin with a release
 that is not published yet.
@@ -6,14 +6,15 @@ that is not published yet.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException
 
-from retrieval.embedding import SparseVector
 from retrieval.errors import StoreUnavailable
 from retrieval.passages import Passage
 from retrieval.settings import RetrievalSettings
@@ -24,8 +25,10 @@ from retrieval.store.base import (
     OPEN,
     PAGE_POINTS,
     SPARSE,
+    Compression,
     Entry,
     Found,
+    Held,
     PointId,
     Question,
     Ranking,
@@ -34,32 +37,44 @@ from retrieval.store.base import (
     read_passage,
     reopened,
 )
+from retrieval.store.bulk import DEFERRED, settle, upload
+from retrieval.word_encoder import SparseVector
+
+_STREAMS = 4
+"""Uploads side by side."""
+_UNCOMPRESSED = Compression()
 
 
 class ServerStore:
     """One collection of a server."""
 
-    def __init__(self, client: QdrantClient, collection: str) -> None:
+    def __init__(self, client: QdrantClient, collection: str, compression: Compression, streams: int) -> None:
         self._client = client
         self._collection = collection
+        self._compression = compression
+        self._streams = streams
 
     def search(self, question: Question, candidates: int) -> list[Found]:
-        scope = models.Filter(must=[*_valid_at(question.release), _any_of("groups", question.groups)])
+        scope = models.Filter(must=[*_scope(question)])
         vectors: dict[str, Any] = {DENSE: question.dense.tolist(), SPARSE: _sparse(question.sparse)}
 
         def rescore(name: str, points: list[PointId]) -> Ranking:
             if not points:
                 return {}
             chosen = models.Filter(must=[models.HasIdCondition(has_id=list(points))])
-            return self._query([_nearest(name, vectors[name], chosen, len(points))])[0]
+            return self._query([self._nearest(name, vectors[name], chosen, len(points))])[0]
 
-        near, matched = self._query([_nearest(name, vectors[name], scope, candidates) for name in vectors])
+        near, matched = self._query([self._nearest(name, vectors[name], scope, candidates) for name in vectors])
         return join(near, matched, rescore)
 
-    def read(self, points: Sequence[PointId]) -> dict[PointId, Passage]:
+    def read(self, points: Sequence[PointId]) -> dict[PointId, Held]:
         with _translated():
-            records = self._client.retrieve(self._collection, list(points))
-        return {str(record.id): read_passage(record.payload) for record in records}
+            records = self._client.retrieve(self._collection, list(points), with_vectors=[SPARSE])
+        return {cast("PointId", record.id): Held(read_passage(record.payload), _words(record)) for record in records}
+
+    def around(self, passages: Sequence[Passage], reach: int, question: Question) -> list[Passage]:
+        chosen = models.Filter(must=[*_scope(question)], should=[_section(passage, reach) for passage in passages])
+        return [read_passage(record.payload) for records in self._scroll(chosen) for record in records]
 
     def passage(self, passage_id: str, release: int) -> Passage | None:
         chosen = models.Filter(must=[_is("id", passage_id), *_valid_at(release)])
@@ -75,6 +90,10 @@ class ServerStore:
         outside = [_range("valid_from", gt=other), _range("valid_to", lte=other)]
         for records in self._scroll(models.Filter(must=[*_valid_at(release)], should=[*outside])):
             yield from (read_passage(record.payload) for record in records)
+
+    def embedded(self, release: int) -> Iterator[tuple[Passage, np.ndarray]]:
+        for records in self._scroll(models.Filter(must=[*_valid_at(release)]), with_vectors=True):
+            yield from ((read_passage(record.payload), _dense(record)) for record in records)
 
     def add(self, entries: Sequence[Entry]) -> None:
         points = [
@@ -103,7 +122,9 @@ class ServerStore:
             self._delete(_range("valid_from", gt=after), _range("valid_to", lte=until))
 
     def flush(self) -> None:
-        """Every write has waited for the server already."""
+        """Every write has waited for the server already; its optimiser is waited for here."""
+        with _translated():
+            settle(self._client, self._collection)
 
     def discard(self, release: int) -> None:
         self._delete(_is("valid_from", release))
@@ -112,10 +133,22 @@ class ServerStore:
     def close(self) -> None:
         """The connection is shared; `ServerStores` closes it."""
 
+    def _nearest(self, name: str, vector: Any, chosen: models.Filter, limit: int) -> models.QueryRequest:
+        params = self._in_full if name == DENSE else None
+        return models.QueryRequest(query=vector, using=name, filter=chosen, limit=limit, params=params)
+
+    @property
+    def _in_full(self) -> models.SearchParams | None:
+        """Have the candidates that compressed vectors propose compared again in full."""
+        if self._compression.kind == "none":
+            return None
+        again = models.QuantizationSearchParams(rescore=True, oversampling=self._compression.oversampling)
+        return models.SearchParams(quantization=again)
+
     def _query(self, requests: list[models.QueryRequest]) -> list[Ranking]:
         with _translated():
             responses = self._client.query_batch_points(self._collection, requests)
-        return [{str(point.id): point.score for point in response.points} for response in responses]
+        return [{cast("PointId", point.id): point.score for point in response.points} for response in responses]
 
     def _scroll(self, chosen: models.Filter, *, with_vectors: bool = False) -> Iterator[list[models.Record]]:
         """The chosen points, page by page."""
@@ -132,7 +165,7 @@ class ServerStore:
 
     def _upsert(self, points: list[models.PointStruct]) -> None:
         with _translated():
-            self._client.upsert(self._collection, points, wait=True)
+            upload(self._client, self._collection, points, streams=self._streams)
 
     def _delete(self, *conditions: models.FieldCondition) -> None:
         chosen = models.FilterSelector(filter=models.Filter(must=list(conditions)))
@@ -147,71 +180,90 @@ class ServerStore:
 
 
 class ServerStores:
-    """The one collection that all releases share, marked with the corpus that it belongs to."""
+    """Collections named after the first release in them, and marked with the corpus that they belong to."""
 
-    def __init__(self, client: QdrantClient, collection: str, owner: str) -> None:
+    def __init__(
+        self,
+        client: QdrantClient,
+        collection: str,
+        owner: str,
+        compression: Compression = _UNCOMPRESSED,
+        streams: int = 1,
+    ) -> None:
         self._client = client
         self._collection = collection
         self._owner = owner
+        self._compression = compression
+        self._streams = streams
 
     @classmethod
-    def connect(cls, settings: RetrievalSettings, owner: str) -> ServerStores:
+    def connect(cls, settings: RetrievalSettings, owner: str, compression: Compression) -> ServerStores:
         """The server at `settings.url`; `:memory:` keeps everything in this process, for trials."""
         if settings.url == ":memory:":
-            return cls(QdrantClient(":memory:"), settings.collection, owner)
+            return cls(QdrantClient(":memory:"), settings.collection, owner, compression)
         key = settings.api_key.get_secret_value() or None
         client = QdrantClient(
             url=settings.url, api_key=key, timeout=max(1, round(settings.timeout_s)), check_compatibility=False
         )
-        return cls(client, settings.collection, owner)
+        return cls(client, settings.collection, owner, compression, _STREAMS)
 
     def open(self, name: str) -> ServerStore:
-        if name != self._collection:
+        if not self._is_named_ours(name):
             raise StoreUnavailable(
-                f"The published corpus lies in {name!r}, not in the collection {self._collection!r}. "
+                f"The corpus lies in {name!r}, which is no collection of {self._collection!r}. "
                 "Set retrieval.url and retrieval.collection back, or move the corpus folder away and ingest again."
             )
-        return ServerStore(self._client, self._collection)
+        return ServerStore(self._client, name, self._compression, self._streams)
 
     def fork(self, base: str | None, release: int, dimension: int) -> tuple[str, ServerStore]:
+        name = base or f"{self._collection}-{release}"
         if base is None:
-            self._create(dimension)
-        store = self.open(base or self._collection)
+            self._create(name, dimension)
+        store = self.open(name)
         store.discard(release)
-        return self._collection, store
+        return name, store
 
     def prune(self, keep: Collection[str]) -> None:
-        """There is one collection, and `fork` clears it of killed drafts."""
+        with _translated():
+            names = [collection.name for collection in self._client.get_collections().collections]
+            for name in names:
+                if self._is_named_ours(name) and name not in keep and self._is_ours(name):
+                    self._client.delete_collection(name)
 
     def close(self) -> None:
         self._client.close()
 
-    def _create(self, dimension: int) -> None:
-        """Make the collection, or take up one that this corpus made before its first release."""
+    def _create(self, name: str, dimension: int) -> None:
+        """Make the collection, or take up one that this corpus made for a draft that was killed."""
         with _translated():
-            if self._client.collection_exists(self._collection):
-                self._check_owner()
-            else:
+            if not self._client.collection_exists(name):
                 self._client.create_collection(
-                    self._collection,
+                    name,
                     vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
                     sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+                    hnsw_config=DEFERRED,
+                    quantization_config=_quantization(self._compression),
                     metadata={"corpus": self._owner},
                 )
-            self._index(KEYWORD_FIELDS, models.PayloadSchemaType.KEYWORD)
-            self._index(NUMBER_FIELDS, models.PayloadSchemaType.INTEGER)
+            elif not self._is_ours(name):
+                raise StoreUnavailable(
+                    f"The collection {name!r} belongs to something else. "
+                    "Set retrieval.collection to another name, or delete that collection."
+                )
+            self._index(name, KEYWORD_FIELDS, models.PayloadSchemaType.KEYWORD)
+            self._index(name, NUMBER_FIELDS, models.PayloadSchemaType.INTEGER)
 
-    def _check_owner(self) -> None:
-        metadata = self._client.get_collection(self._collection).config.metadata or {}
-        if metadata.get("corpus") != self._owner:
-            raise StoreUnavailable(
-                f"The collection {self._collection!r} belongs to something else. "
-                "Set retrieval.collection to another name, or delete that collection."
-            )
+    def _is_named_ours(self, name: str) -> bool:
+        """Earlier versions had one collection, without a number."""
+        return re.fullmatch(rf"{re.escape(self._collection)}(-\d+)?", name) is not None
 
-    def _index(self, fields: Sequence[str], kind: models.PayloadSchemaType) -> None:
+    def _is_ours(self, name: str) -> bool:
+        metadata = self._client.get_collection(name).config.metadata or {}
+        return metadata.get("corpus") == self._owner
+
+    def _index(self, name: str, fields: Sequence[str], kind: models.PayloadSchemaType) -> None:
         for field in fields:
-            self._client.create_payload_index(self._collection, field, kind, wait=True)
+            self._client.create_payload_index(name, field, kind, wait=True)
 
 
 @contextmanager
@@ -225,13 +277,28 @@ def _translated() -> Iterator[None]:
         ) from error
 
 
-def _nearest(name: str, vector: Any, chosen: models.Filter, limit: int) -> models.QueryRequest:
-    return models.QueryRequest(query=vector, using=name, filter=chosen, limit=limit)
+def _quantization(compression: Compression) -> models.ScalarQuantization | models.BinaryQuantization | None:
+    if compression.kind == "scalar":
+        scalar = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
+        return models.ScalarQuantization(scalar=scalar)
+    if compression.kind == "binary":
+        return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
+    return None
 
 
 def _reopened(record: models.Record, release: int) -> models.PointStruct:
     point, payload = reopened(record.payload, release)
     return models.PointStruct(id=point, vector=record.vector or {}, payload=payload)
+
+
+def _dense(record: models.Record) -> np.ndarray:
+    vectors: Any = record.vector
+    return np.asarray(vectors[DENSE], dtype=np.float32)
+
+
+def _words(record: models.Record) -> frozenset[int]:
+    vectors: Any = record.vector
+    return frozenset(vectors[SPARSE].indices if vectors and SPARSE in vectors else ())
 
 
 def _sparse(vector: SparseVector) -> models.SparseVector:
@@ -252,3 +319,17 @@ def _range(field: str, **bounds: float) -> models.FieldCondition:
 
 def _valid_at(release: int) -> list[models.FieldCondition]:
     return [_range("valid_from", lte=release), _range("valid_to", gt=release)]
+
+
+def _scope(question: Question) -> list[models.FieldCondition]:
+    """What a question may find."""
+    everywhere = [*_valid_at(question.release), _any_of("groups", question.groups)]
+    if question.documents is None:
+        return everywhere
+    return [*everywhere, _any_of("document_id", question.documents)]
+
+
+def _section(passage: Passage, reach: int) -> models.Filter:
+    """The passages of the same section, up to `reach` places away."""
+    near = _range("position", gte=passage.position - reach, lte=passage.position + reach)
+    return models.Filter(must=[_is("document_id", passage.document_id), _is("heading", passage.heading), near])

@@ -26,6 +26,7 @@ from rails import RailFailed, Rails, RailsSettings
 from rails.rails import load_checks
 from retrieval.corpus import Corpus
 from retrieval.embedding import HashingEmbedder
+from retrieval.filters import Filters
 from retrieval.settings import RetrievalSettings
 
 CARRY_OVER = "How many days of unused leave may be carried over?"
@@ -87,6 +88,17 @@ async def test_only_the_askers_groups_are_read(open_assistant, ask) -> None:
     assert "40,000" in member.text
     assert "40,000" not in outsider.model_dump_json()
     assert "board.md" not in outsider.model_dump_json()
+
+
+async def test_only_the_documents_that_are_asked_are_read(open_assistant, ask) -> None:
+    async with open_assistant() as assistant:
+        asked = ask(CARRY_OVER, thread="a")
+        within = await assistant.ask(asked.model_copy(update={"where": Filters(documents=("leave.md",))}))
+        asked = ask(CARRY_OVER, thread="b")
+        elsewhere = await assistant.ask(asked.model_copy(update={"where": Filters(documents=("board*",))}))
+    assert {citation.passage.document for citation in within.citations} == {"leave.md"}
+    assert elsewhere.status == "abstained"
+    assert elsewhere.citations == []
 
 
 async def test_a_card_number_is_redacted_before_anything_else_sees_it(open_assistant, ask, tmp_path: Path) -> None:

@@ -31,14 +31,20 @@ def corpus(tmp_path: Path) -> Iterator[Corpus]:
 
 
 @pytest.fixture
-def parley(corpus: Corpus) -> Parley:
+def arms() -> dict[int, list[str]]:
+    """The arms that name a release."""
+    return {}
+
+
+@pytest.fixture
+def parley(corpus: Corpus, arms: dict[int, list[str]]) -> Parley:
     @contextmanager
     def opened() -> Iterator[Releases]:
         yield corpus.releases()
 
     def run(*words: str) -> Result:
         app = typer.Typer()
-        app.add_typer(releases_app(opened, Console(width=200)), name="releases")
+        app.add_typer(releases_app(opened, lambda: arms, Console(width=200)), name="releases")
         app.command()(lambda: None)
         return CliRunner().invoke(app, ["releases", *words])
 
@@ -94,6 +100,14 @@ def test_the_list_marks_the_published_release(parley: Parley) -> None:
         (2, 2, False),
         (1, 1, False),
     ]
+
+
+@pytest.mark.usefixtures("three")
+def test_the_list_says_which_arms_use_a_release(parley: Parley, arms: dict[int, list[str]]) -> None:
+    arms[2] = ["leave/older", "travel/b"]
+    rows = [line for line in parley().output.splitlines() if "hashing" in line]
+    assert ["arm of leave/older, arm of travel/b" in row for row in rows] == [False, True, False]
+    assert [release["arms"] for release in json.loads(parley("--json").stdout)] == [[], arms[2], []]
 
 
 @pytest.mark.usefixtures("three")

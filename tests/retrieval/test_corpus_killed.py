@@ -1,217 +1,148 @@
-"""A process that is killed in the middle of a draft costs nothing but the draft."""
+"""A process that is killed in the middle of its work on the corpus costs nothing but that work."""
 
 from __future__ import annotations
 
-import hashlib
 import random
-import signal
-import subprocess
+import shutil
 import sys
-import time
-import uuid
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # for the module beside the tests
+
+from killable import DOCUMENTS, PASSAGES, WORK, Child, ingest, open_corpus, version
+
 from retrieval.corpus import Corpus
-from retrieval.embedding import HashingEmbedder
-from retrieval.passages import EVERYONE, Document, Passage
-from retrieval.settings import RetrievalSettings
+from retrieval.passages import EVERYONE
 
-DOCUMENTS = 20
-PASSAGES = 60
-
-CHILD = """
-import os, signal, sys
-from datetime import UTC, datetime
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from test_corpus_killed import DOCUMENTS, version
-from retrieval.corpus import Corpus
-from retrieval.embedding import HashingEmbedder
-from retrieval.settings import RetrievalSettings
-
-point = sys.argv[3]
-
-def die(here):
-    if here == point:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-class Embedder(HashingEmbedder):
-    batches = 0
-    def encode(self, texts):
-        self.batches += 1
-        if self.batches == 3:
-            die("between two batches")
-        return super().encode(texts)
-
-def now():
-    die("before the commit")
-    return datetime.now(UTC)
-
-corpus = Corpus.open(RetrievalSettings(), Path(sys.argv[2]), Embedder(), now=now)
-print("ready", flush=True)
-with corpus.draft() as draft:
-    die("at the start")
-    for number in range(DOCUMENTS):
-        draft.put(*version(2, number))
-    die("before publishing")
-    draft.publish()
-    die("after publishing")
-"""
+MEMORY = Path("/dev/shm")
+KILLS = {"ingest": 28, "prune and ingest": 14, "roll back and ingest": 14}
+"""At least one in each step."""
 
 
-def version(release: int, number: int) -> tuple[Document, list[Passage], bytes]:
-    """One of the documents, as it stands in a release."""
-    name = f"{number}.md"
-    document_id = str(uuid.uuid5(uuid.NAMESPACE_URL, name))
-    content = f"release {release} of {name}".encode()
-    document = Document(
-        id=document_id,
-        source=f"/{name}",
-        name=name,
-        title=name,
-        content_hash=hashlib.sha256(content).hexdigest(),
-        media_type="text/markdown",
-        size_bytes=len(content),
-    )
-    passages = [
-        Passage(
-            id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}/{position}")),
-            document_id=document_id,
-            document=name,
-            title=name,
-            page=None,
-            heading="",
-            text=f"rule {position} of release{release}",
-            position=position,
-        )
-        for position in range(PASSAGES)
-    ]
-    return document, passages, content
-
-
-def open_corpus(folder: Path) -> Corpus:
-    return Corpus.open(RetrievalSettings(), folder, HashingEmbedder())
-
-
-def ingest(corpus: Corpus, release: int) -> None:
-    with corpus.draft() as draft:
-        for number in range(DOCUMENTS):
-            draft.put(*version(release, number))
-        draft.publish()
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """In memory where there is room: what a killed process has written stays, whether or not it was synced."""
+    in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 1 << 30
+    with TemporaryDirectory(dir=MEMORY if in_memory else tmp_path) as folder:
+        yield Path(folder)
 
 
 def assert_whole(corpus: Corpus, release: int) -> None:
-    """Every document, passage and original is of this release, and none is missing."""
-    assert corpus.release().number == release
-    hits = corpus.search_now(f"rule release{release}", groups=[EVERYONE], limit=1000)
-    assert {hit.passage.text.split()[-1] for hit in hits} == {f"release{release}"}
-    documents = corpus.documents()
-    assert len(documents) == DOCUMENTS
-    for document in documents.values():
+    """Every document, passage and original is of this release, none is missing, and all of them can be found."""
+    published = corpus.release()
+    assert (published.number, published.documents, published.passages) == (release, DOCUMENTS, DOCUMENTS * PASSAGES)
+    made = [version(release, number) for number in range(DOCUMENTS)]
+    assert corpus.documents() == {document.source: document for document, _, _ in made}
+    for document, _, content in made:
         original = corpus.original(document.id)
         assert original is not None
-        assert original.read_bytes().startswith(f"release {release} ".encode())
-    everything = corpus.release().passages
-    assert everything == DOCUMENTS * PASSAGES
-    for number in range(DOCUMENTS):
-        for passage in version(release, number)[1]:
-            assert corpus.passage(passage.id) == passage
+        assert original.read_bytes() == content
+    held = {passage.id: passage for passage in corpus.added_since(0)}
+    assert held == {passage.id: passage for _, passages, _ in made for passage in passages}
+    hits = corpus.search_now(f"rule release{release}", groups=[EVERYONE], limit=100)
+    assert {hit.passage.text.split()[-1] for hit in hits} == {f"release{release}"}
 
 
-def start(folder: Path, point: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(folder), point]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def assert_all_whole(corpus: Corpus) -> None:
+    """So is every release that is kept."""
+    published = corpus.release().number
+    for kept in corpus.releases().kept():
+        corpus.releases().publish(kept.number)
+        assert_whole(corpus, kept.number)
+    corpus.releases().publish(published)
+
+
+def newest(corpus: Corpus) -> int:
+    return max(release.number for release in corpus.releases().kept())
 
 
 @pytest.mark.parametrize(
     ("point", "release"),
     [
-        ("at the start", 1),
-        ("between two batches", 1),
-        ("before publishing", 1),
-        ("before the commit", 1),
-        ("after publishing", 2),
+        (("begin the draft", 1), 1),
+        (("put a document", 1), 1),
+        (("encode a batch", 2), 1),
+        (("publish", 1), 1),
+        (("commit", 1), 1),
+        (("done", 1), 2),
     ],
 )
-def test_a_draft_killed_at(point: str, release: int, tmp_path: Path) -> None:
-    corpus = open_corpus(tmp_path)
+def test_a_draft_killed_at(point: tuple[str, int], release: int, folder: Path) -> None:
+    corpus = open_corpus(folder)
     ingest(corpus, 1)
-    assert start(tmp_path, point).wait(timeout=60) == -signal.SIGKILL
+    Child("ingest", folder, 2, dies_at=point).wait_until_killed()
     assert_whole(corpus, release)
-    assert_whole(open_corpus(tmp_path), release)
+    assert_whole(open_corpus(folder), release)
     ingest(corpus, release + 1)
     assert_whole(corpus, release + 1)
 
 
-def test_a_draft_killed_at_any_moment(tmp_path: Path) -> None:
-    corpus = open_corpus(tmp_path)
-    ingest(corpus, 1)
-    moments = random.Random(7)
-    for _ in range(6):
-        child = start(tmp_path, "never")
-        assert child.stdout is not None
-        child.stdout.readline()
-        time.sleep(moments.uniform(0, 0.8))
-        child.kill()
-        child.wait()
-        if corpus.release().number > 1:
-            break
-        assert_whole(open_corpus(tmp_path), 1)
-    release = corpus.release().number
-    ingest(corpus, release + 1)
-    assert_whole(corpus, release + 1)
+@pytest.mark.parametrize("point", [("put a document", 1), ("encode a batch", 2), ("commit", 1)])
+def test_a_draft_on_a_rolled_back_release_killed_at(point: tuple[str, int], folder: Path) -> None:
+    corpus = open_corpus(folder)
+    for release in (1, 2):
+        ingest(corpus, release)
+    Child("roll back and ingest", folder, 3, dies_at=point).wait_until_killed()
+    assert_whole(corpus, 1)
+    corpus.releases().publish(2)
+    assert_whole(corpus, 2)
+    ingest(corpus, 3)
+    assert_whole(corpus, 3)
 
 
-def test_the_first_draft_killed_leaves_the_empty_corpus(tmp_path: Path) -> None:
-    assert start(tmp_path, "between two batches").wait(timeout=60) == -signal.SIGKILL
-    corpus = open_corpus(tmp_path)
+def test_the_first_draft_killed_leaves_the_empty_corpus(folder: Path) -> None:
+    Child("ingest", folder, 1, dies_at=("encode a batch", 2)).wait_until_killed()
+    corpus = open_corpus(folder)
     assert corpus.release().number == 0
     assert corpus.search_now("rule", groups=[EVERYONE]) == []
     ingest(corpus, 1)
     assert_whole(corpus, 1)
 
 
-MOVE = """
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from test_corpus_killed import open_corpus
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("work", WORK)
+def test_killed_at_random_moments_it_leaves_the_old_release_or_the_new_one(work: str, folder: Path) -> None:
+    """The moments are spread over the steps, however long each takes, and lie anywhere within them."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    steps = Child(work, with_two_releases(folder / "uninterrupted"), 3).run_to_its_end()
+    folder = with_two_releases(folder / "killed")
+    outcomes: Counter[str] = Counter()
+    in_steps: Counter[str] = Counter()
+    for number in islice(spread_over(len(steps.names), moments), KILLS[work]):
+        corpus = open_corpus(folder)
+        kept = {release.number: release for release in corpus.releases().kept()}
+        served, new = corpus.release().number, max(kept) + 1
+        in_steps[Child(work, folder, new).kill_within(number, moments.random() * steps.seconds(number))] += 1
+        published = corpus.release().number
+        outcomes["new" if published == new else "old"] += 1
+        assert published in {served, new, kept[served].built_on if "roll back" in work else served}
+        corpus.close()
+        corpus = open_corpus(folder)
+        assert_whole(corpus, published)
+        ingest(corpus, newest(corpus) + 1)
+        corpus.close()
+    assert_all_whole(open_corpus(folder))
+    assert set(outcomes) == {"old", "new"}
+    assert len(in_steps) > 3, in_steps
 
-releases = open_corpus(Path(sys.argv[2])).releases()
-print("ready", flush=True)
-while True:
-    releases.publish(1)
-    releases.publish(2)
-"""
 
-
-def test_a_pointer_killed_at_any_moment_names_a_whole_release(tmp_path: Path) -> None:
-    corpus = open_corpus(tmp_path)
+def with_two_releases(folder: Path) -> Path:
+    corpus = open_corpus(folder)
     for release in (1, 2):
         ingest(corpus, release)
-    moments = random.Random(11)
-    for _ in range(3):
-        command = [sys.executable, "-c", MOVE, str(Path(__file__).parent), str(tmp_path)]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(moments.uniform(0, 0.3))
-        child.kill()
-        assert child.wait() == -signal.SIGKILL
-        assert_whole(corpus, corpus.release().number)
+    corpus.close()
+    return folder
 
 
-@pytest.mark.parametrize("point", ["at the start", "between two batches", "before the commit"])
-def test_a_draft_on_a_rolled_back_release_killed_at(point: str, tmp_path: Path) -> None:
-    corpus = open_corpus(tmp_path)
-    for release in (1, 2):
-        ingest(corpus, release)
-    corpus.releases().rollback()
-    assert start(tmp_path, point).wait(timeout=60) == -signal.SIGKILL
-    assert_whole(corpus, 1)
-    corpus.releases().publish(2)
-    assert_whole(corpus, 2)
-    ingest(corpus, 3)
-    assert_whole(corpus, 3)
+def spread_over(steps: int, moments: random.Random) -> Iterator[int]:
+    """Numbers of steps for ever, each as often as the others, in a random order."""
+    while True:
+        yield from moments.sample(range(steps), steps)

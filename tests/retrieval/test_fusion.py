@@ -10,8 +10,8 @@ from retrieval.store.base import Found
 BOTH = [Found("meaning", 0.9, None), Found("words", 0.1, 12.0), Found("both", 0.8, 10.0)]
 
 
-def names(candidates: list[Found], dense_weight: float, limit: int = 10) -> list[str]:
-    return [str(found.point) for _, found in fuse(candidates, dense_weight=dense_weight, limit=limit)]
+def names(candidates: list[Found], dense_weight: float) -> list[str]:
+    return [str(found.point) for _, found in fuse(candidates, dense_weight=dense_weight)]
 
 
 def test_a_passage_good_in_both_comes_first() -> None:
@@ -24,7 +24,7 @@ def test_the_weight_decides_which_score_counts(weight: float, first: str) -> Non
 
 
 def test_the_best_in_both_scores_1() -> None:
-    assert fuse([Found("a", 0.9, 3.0), Found("b", 0.2, None)], dense_weight=0.6, limit=1)[0][0] == 1.0
+    assert fuse([Found("a", 0.9, 3.0), Found("b", 0.2, None)], dense_weight=0.6)[0][0] == 1.0
 
 
 def test_a_word_that_half_of_the_passages_share_does_not_outweigh_the_one_that_stands_out_by_meaning() -> None:
@@ -39,14 +39,10 @@ def test_a_rare_word_decides_between_passages_of_much_the_same_meaning() -> None
 
 
 def test_scores_lie_between_0_and_1_and_fall() -> None:
-    scores = [score for score, _ in fuse(BOTH, dense_weight=0.6, limit=10)]
+    scores = [score for score, _ in fuse(BOTH, dense_weight=0.6)]
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
     assert len(set(scores)) == 3
-
-
-def test_only_the_best_are_returned() -> None:
-    assert names(BOTH, 0.5, limit=2) == names(BOTH, 0.5)[:2]
 
 
 def test_equal_passages_are_ordered_the_same_each_time() -> None:

@@ -282,6 +282,27 @@ def test_what_only_pruned_releases_held_is_deleted_by_the_next_draft(tmp_path: P
     assert originals == {"rule 3", "rule of a later day"}
 
 
+def test_pruning_frees_files_and_whole_indexes_at_once(tmp_path: Path) -> None:
+    corpus = open_corpus(tmp_path)
+    for number in range(1, 4):
+        ingest(corpus, file("changes.txt", f"rule {number}"))
+    assert corpus.releases().prune(1) == [1, 2]
+    assert {path.read_text() for path in (tmp_path / "corpus" / "originals").glob("*/*")} == {"rule 3"}
+    assert [path.name for path in (tmp_path / "corpus" / "passages").iterdir()] == ["3"]
+    assert_holds(corpus, file("changes.txt", "rule 3"))
+
+
+def test_pruning_leaves_an_ingest_alone_that_is_under_way(corpus: Corpus) -> None:
+    """It would take the new index for one that no release needs."""
+    ingest(corpus, STAYS)
+    with corpus.draft() as draft:
+        with pytest.raises(CorpusBusy):
+            corpus.releases().prune(1)
+        draft.put(*LATER)
+        draft.publish()
+    assert_holds(corpus, STAYS, LATER)
+
+
 def test_an_ingest_after_a_rollback_keeps_the_release_that_it_built_on(tmp_path: Path) -> None:
     corpus = open_corpus(tmp_path, keep_releases=2)
     for number in range(1, 4):
@@ -301,7 +322,8 @@ def test_a_catalog_from_before_rollbacks_can_be_rolled_back(tmp_path: Path) -> N
     ingest(corpus, CHANGED)
     corpus.close()
     db = connect(tmp_path / "corpus" / "catalog.db", wait_s=0)
-    db.execute("ALTER TABLE releases DROP COLUMN built_on")
+    for column in ("built_on", "analysis", "recipe"):
+        db.execute(f"ALTER TABLE releases DROP COLUMN {column}")
     db.execute("PRAGMA user_version = 1")
     db.close()
     corpus = open_corpus(tmp_path)
@@ -369,6 +391,18 @@ def test_what_lives_again_is_no_difference(rolled_back: Corpus) -> None:
         "later.txt": ("added", {"added": 1}),
         "leaves.txt": ("added", {"added": 1}),
     }
+
+
+def test_what_lives_again_was_not_added(rolled_back: Corpus) -> None:
+    ingest(rolled_back, LATER)
+    assert {passage.text for passage in rolled_back.added_since(1)} == {"rule of a later day"}
+    assert {passage.text for passage in rolled_back.added_since(2)} == {
+        "rule two",
+        "rule of what leaves",
+        "rule of a later day",
+    }
+    rolled_back.releases().prune(1)
+    assert "rule of a later day" in {passage.text for passage in rolled_back.added_since(2)}
 
 
 def test_many_passages_live_again(corpus: Corpus) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from retrieval.embedding import HashingEmbedder, WordEncoder, indexed_text
+from retrieval.embedding import HashingEmbedder, indexed_text
+from retrieval.errors import StoreUnavailable
 from retrieval.passages import EVERYONE, Passage
 from retrieval.settings import RetrievalSettings
 from retrieval.store.base import Entry, PassageStore, Question, Stores
 from retrieval.store.factory import build_stores
+from retrieval.word_encoder import WordEncoder
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant")
 
@@ -70,7 +72,7 @@ def ask(
     question = Question(EMBEDDER.encode([text])[0], WORDS.question(text), release, groups)
     found = store.search(question, candidates)
     passages = store.read([each.point for each in found])
-    return [Answer(passages[each.point], each.dense, each.sparse) for each in found]
+    return [Answer(passages[each.point].passage, each.dense, each.sparse) for each in found]
 
 
 def texts(answers: list[Answer]) -> set[str]:
@@ -120,6 +122,54 @@ def test_a_question_of_stop_words_is_searched_by_meaning_alone(store: PassageSto
 def test_candidates_bound_each_ranking(store: PassageStore) -> None:
     store.add([entry(passage(f"leave rule {i}", position=i)) for i in range(30)])
     assert 5 <= len(ask(store, "leave rule", candidates=5)) <= 10
+
+
+def test_documents_are_filtered_inside_the_query(store: PassageStore) -> None:
+    """With one candidate, a filter after the query would find nothing."""
+    best, other = passage("leave leave leave", "a"), passage("the leave of one day", "b")
+    store.add([entry(best), entry(other)])
+    for documents, expected in (
+        (None, {best.text}),
+        ([other.document_id], {other.text}),
+        ([best.document_id, other.document_id], {best.text}),
+        (["nothing"], set()),
+    ):
+        question = Question(EMBEDDER.encode(["leave"])[0], WORDS.question("leave"), 1, [EVERYONE], documents)
+        held = store.read([each.point for each in store.search(question, 1)])
+        assert {each.passage.text for each in held.values()} == expected
+
+
+def test_places_in_both_rankings_are_told(store: PassageStore) -> None:
+    store.add([entry(passage("quota " * 3)), entry(passage("quota and more of it", "b")), entry(passage("else", "c"))])
+    question = Question(EMBEDDER.encode(["quota"])[0], WORDS.question("quota"), 1, [EVERYONE])
+    found = store.search(question, 10)
+    assert sorted(each.dense_rank for each in found) == [1, 2, 3]
+    assert [each.dense for each in sorted(found, key=lambda each: each.dense_rank)] == sorted(
+        (each.dense for each in found), reverse=True
+    )
+    assert {each.sparse_rank for each in found} == {1, 2, None}
+
+
+def test_what_is_read_tells_its_words(store: PassageStore) -> None:
+    leave = passage("Leave is carried over.")
+    store.add([entry(leave)])
+    question = Question(EMBEDDER.encode(["leave"])[0], WORDS.question("leave"), 1, [EVERYONE])
+    (held,) = store.read([each.point for each in store.search(question, 10)]).values()
+    assert held.passage == leave
+    assert held.words == set(WORDS.passage(indexed_text(leave)).indices)
+
+
+def test_the_passages_around_one_are_those_of_its_section_that_may_be_found(store: PassageStore) -> None:
+    inside = [passage(f"step {place}", position=place) for place in range(5)]
+    elsewhere = inside[1].model_copy(update={"id": str(uuid.uuid4()), "heading": "Other"})
+    hidden = inside[3].model_copy(update={"id": str(uuid.uuid4()), "groups": ("board",)})
+    another = passage("step 2", "another", position=2)
+    store.add([entry(each) for each in (*inside, elsewhere, hidden, another)])
+    question = Question(EMBEDDER.encode(["step"])[0], WORDS.question("step"), 1, [EVERYONE])
+    near = store.around([inside[2]], 1, question)
+    assert sorted(each.position for each in near) == [1, 2, 3]
+    assert {each.id for each in near} == {each.id for each in inside[1:4]}
+    assert store.around([inside[2]], 1, replace(question, release=0)) == []
 
 
 def test_groups_are_filtered_inside_the_query(store: PassageStore) -> None:
@@ -273,6 +323,36 @@ def test_a_fork_clears_what_a_killed_draft_of_its_release_left(stores: Stores) -
     _, draft = stores.fork(base, 2, EMBEDDER.dimension)
     assert texts(ask(draft, "rule ingest", release=2)) == {old.text}
     draft.close()
+
+
+def test_a_new_index_stands_beside_the_old_one(stores: Stores) -> None:
+    """Of another dimension, and filled while the old one is read."""
+    small, old = HashingEmbedder(16), passage("the old rule")
+    base, first = stores.fork(None, 1, EMBEDDER.dimension)
+    first.add([entry(old)])
+    first.flush()
+    first.close()
+    reader = stores.open(base)
+    name, second = stores.fork(None, 2, small.dimension)
+    assert name != base
+    assert (second.count(1), second.count(2)) == (0, 0)
+    text = indexed_text(old)
+    ((held, vector),) = reader.embedded(1)
+    assert held == old
+    assert vector == pytest.approx(EMBEDDER.encode([text])[0], abs=1e-5)
+    second.add([Entry(held, 2, small.encode([text])[0], WORDS.passage(text))])
+    second.flush()
+    second.close()
+    both = stores.open(name)
+    found = both.search(Question(small.encode(["rule"])[0], WORDS.question("rule"), 2, (EVERYONE,)), 10)
+    assert len(found) == both.count(2) == 1
+    assert texts(ask(reader, "rule", release=1)) == {old.text}
+    reader.close()
+    stores.prune({name})
+    with pytest.raises((StoreUnavailable, ValueError)):
+        stores.open(base).count(1)
+    assert both.passage(old.id, 2) == old
+    both.close()
 
 
 def test_readers_keep_searching_while_a_fork_is_written(stores: Stores) -> None:

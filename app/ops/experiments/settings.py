@@ -20,6 +20,8 @@ class Arm(BaseModel):
     """Answer with this prompt version."""
     retrieval_limit: int | None = Field(default=None, ge=1, le=50)
     """Read this many passages."""
+    release: int | None = Field(default=None, ge=1)
+    """Answer from this release of the corpus."""
 
 
 class Experiment(BaseModel):
