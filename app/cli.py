@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agents.turn import TurnResult
     from app.auth.users import Accounts
     from app.ops.store.workspaces import Workspaces
+    from retrieval.filters import Filters
     from retrieval.releases import Releases
 
 prepare_environment()
@@ -46,7 +47,10 @@ def run(
 
 @app.command()
 def ingest(
-    path: Annotated[Path, typer.Argument(help="A file or a folder.", exists=True)],
+    place: Annotated[
+        str, typer.Argument(help="A file, a folder, or an address; without one, the configured sources.")
+    ] = "",
+    source: Annotated[list[str] | None, typer.Option(help="Name of a configured source; may be repeated.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Report what would change, and change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     groups: Annotated[str, typer.Option(help="Reader groups, comma-separated; empty means everyone.")] = "",
@@ -54,22 +58,30 @@ def ingest(
     gate: Annotated[
         Path | None, typer.Option(help="Questions that the new release must answer, as JSON lines.")
     ] = None,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Remove the known documents of a place that holds none any more.")
+    ] = False,
 ) -> None:
     """Read documents and publish them as a new release of the corpus."""
-    from ingest.command import run as run_ingest
-    from retrieval.corpus import Corpus
+    from app.sources import ingest_place, ingest_sources
 
+    if place and source:
+        raise typer.BadParameter("name a place or sources, not both")
+    if not place and (groups or owner is not None):
+        raise typer.BadParameter("the readers and the owner of a source are set in its section of parley.toml")
     settings = _settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    corpus = Corpus.open(settings.retrieval, settings.data_dir)
-    try:
-        readers = _split(groups) or None
-        code = run_ingest(
-            path, corpus, settings.ingest, groups=readers, owner=owner, dry_run=dry_run, as_json=as_json, gate=gate
-        )
-    finally:
-        corpus.close()
-    raise typer.Exit(code)
+    options = {"dry_run": dry_run, "as_json": as_json, "gate": gate, "allow_empty": allow_empty}
+    if place:
+        raise typer.Exit(ingest_place(settings, place, _split(groups) or None, owner, **options))
+    raise typer.Exit(ingest_sources(settings, source, **options))
+
+
+@app.command()
+def watch() -> None:
+    """Run the configured sources by their schedule, and folders as soon as they change, until interrupted."""
+    from app.sources import watch_sources
+
+    raise typer.Exit(watch_sources(_settings()))
 
 
 @app.command()
@@ -85,20 +97,35 @@ def parse(
 
 
 @app.command()
+def duplicates(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the passages.")] = False) -> None:
+    """Show which documents say nearly the same as others, how much of them, and whose they are."""
+    from app.duplicates import show_duplicates
+
+    show_duplicates(_settings(), as_json, out)
+
+
+@app.command()
 def ask(
     question: Annotated[str, typer.Argument(help="What you want to know.")],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the answer, its citations and figures as JSON.")
     ] = False,
     groups: Annotated[str, typer.Option(help="Ask as a reader of these groups, comma-separated.")] = "",
+    within: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--in", help="Ask only of this document or folder, or of all that fit a pattern; may be repeated."
+        ),
+    ] = None,
 ) -> None:
     """Ask one question from the terminal."""
     from agents.errors import TurnError
     from app.ask import ask_once
 
+    where = _filters(within or [])
     logging.basicConfig(level=logging.ERROR)
     try:
-        result = asyncio.run(ask_once(_settings(), question, _split(groups), None if as_json else out))
+        result = asyncio.run(ask_once(_settings(), question, _split(groups), where, None if as_json else out))
     except TurnError as error:
         err.print(error.message, markup=False)
         raise typer.Exit(1) from None
@@ -136,8 +163,24 @@ def _settings() -> Settings:
     try:
         return load_settings()
     except ConfigurationError as error:
-        err.print(f"Parley cannot start with these settings:\n{error}", markup=False)
+        _show_configuration_error(error)
         raise typer.Exit(2) from None
+
+
+def _filters(documents: list[str]) -> Filters | None:
+    """The documents to ask of; None for all of them."""
+    from pydantic import ValidationError
+
+    from retrieval.filters import Filters
+
+    try:
+        return Filters(documents=tuple(documents)) if documents else None
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="--in") from None
+
+
+def _show_configuration_error(error: ConfigurationError) -> None:
+    err.print(f"Parley cannot start with these settings:\n{error}", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -188,10 +231,9 @@ def _listening_at(host: str | None, port: int | None) -> Settings:
 
 @contextmanager
 def _releases() -> Iterator[Releases]:
-    from retrieval.corpus import Corpus
+    from app.corpus import open_corpus
 
-    settings = _settings()
-    corpus = Corpus.open(settings.retrieval, settings.data_dir)
+    corpus = open_corpus(_settings())
     try:
         yield corpus.releases()
     finally:
@@ -201,7 +243,21 @@ def _releases() -> Iterator[Releases]:
 def _add_release_commands() -> None:
     from app.releases import releases_app
 
-    app.add_typer(releases_app(_releases), name="releases")
+    app.add_typer(releases_app(_releases, lambda: _settings().arms_by_release), name="releases")
+
+
+def _add_source_commands() -> None:
+    from app.source_commands import sources_app
+    from app.sources import open_sources, remove_source
+
+    commands = sources_app(lambda: open_sources(_settings()), lambda name: remove_source(_settings(), name))
+    app.add_typer(commands, name="sources")
+
+
+def _add_document_commands() -> None:
+    from app.documents import documents_app, open_records
+
+    app.add_typer(documents_app(lambda: open_records(_settings())), name="documents")
 
 
 def _add_account_commands() -> None:
@@ -213,6 +269,8 @@ def _add_account_commands() -> None:
 
 _add_account_commands()
 _add_release_commands()
+_add_document_commands()
+_add_source_commands()
 _add_ops_commands()
 
 
@@ -222,6 +280,9 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except ConfigurationError as error:
+        _show_configuration_error(error)
+        raise SystemExit(2) from None
     except Exception as error:
         if os.environ.get(DEBUG):
             raise

@@ -24,10 +24,11 @@ from agents.answering.settings import AnsweringSettings
 from agents.models.settings import ModelSettings
 from agents.settings import TurnSettings
 from app.auth.settings import AuthSettings
-from app.ops.experiments.settings import Experiment
+from app.ops.experiments.settings import Arm, Experiment
 from app.ops.settings import DatabaseSettings, OpsSettings
 from app.tracing.settings import TracingSettings
 from ingest.settings import IngestSettings
+from ingest.sources.settings import SourceName, SourceSettings
 from rails.settings import RailsSettings
 from retrieval.settings import RetrievalSettings
 
@@ -79,6 +80,8 @@ class Settings(BaseSettings):
     """Further models by name, for the arms of experiments."""
     retrieval: RetrievalSettings = RetrievalSettings()
     ingest: IngestSettings = IngestSettings()
+    sources: dict[SourceName, SourceSettings] = Field(default_factory=dict)
+    """Where documents come from by themselves, by name; `kind` says what it is."""
     rails: RailsSettings = RailsSettings()
     tracing: TracingSettings = TracingSettings()
     ops: OpsSettings = OpsSettings()
@@ -124,6 +127,21 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings, _Aliases(settings_cls), TomlConfigSettingsSource(settings_cls))
+
+    @property
+    def running_arms(self) -> tuple[Arm, ...]:
+        """The arms of the one enabled experiment."""
+        return next((experiment.arms for experiment in self.experiments.values() if experiment.enabled), ())
+
+    @property
+    def arms_by_release(self) -> dict[int, list[str]]:
+        """The arms, as EXPERIMENT/ARM, that name a release of the corpus; those of disabled experiments too."""
+        arms: dict[int, list[str]] = {}
+        for name, experiment in self.experiments.items():
+            for arm in experiment.arms:
+                if arm.release is not None:
+                    arms.setdefault(arm.release, []).append(f"{name}/{arm.name}")
+        return arms
 
     @property
     def url(self) -> str:

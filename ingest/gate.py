@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ingest.errors import GateFailed, IngestError
+from ingest.settings import IngestSettings
 from retrieval.corpus import Corpus, Draft
 from retrieval.passages import EVERYONE, Hit, Passage
 
@@ -75,8 +76,15 @@ class Gate:
             raise GateFailed(
                 f"The new release was not published: {found} of {total} questions find what they must among their "
                 f"first {RANK} hits, and {self.recall:.0%} have to. Not found:\n"
-                + "\n".join(f"- {one}" for one in lost)
+                + "\n".join(f"- {one}" for one in lost),
+                lost,
             )
+
+
+def gate_of(settings: IngestSettings, file: Path | None = None) -> Gate | None:
+    """The gate of `file`, else of the settings, if either names one. Raises IngestError where it cannot be used."""
+    named = file or (Path(settings.gate) if settings.gate else None)
+    return Gate.read(named, settings.gate_recall) if named else None
 
 
 def _question(path: Path, number: int, line: str) -> GateQuestion:

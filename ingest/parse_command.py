@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ingest.discovery import Found, read
 from ingest.errors import RefusedFile
 from ingest.sandbox import Extract, Sandbox
 from ingest.settings import IngestSettings
+from ingest.sources.folder import FolderFile
 from ingest.splitting import Piece
 
 
@@ -44,9 +44,9 @@ def run(
 
 
 def _extract(path: Path, settings: IngestSettings) -> Extract:
-    data = read(Found(path, path.name), settings.max_file_bytes)
+    content = FolderFile(str(path), path.name).read(settings.max_file_bytes)
     with Sandbox(settings) as sandbox:
-        return sandbox.extract(path.name, data)
+        return sandbox.extract(content.name, content.data)
 
 
 def _as_json(extract: Extract, numbered: list[tuple[int, Piece]]) -> dict[str, object]:

@@ -30,6 +30,10 @@ class FileReport(BaseModel):
     """Why nothing was taken in."""
     detail: str = ""
     """A sentence on what was found and what to do."""
+    finding: str = Field(default="", exclude=True)
+    """What was found, of a refused file."""
+    version: str = Field(default="", exclude=True)
+    """What was refused: its source's version, or the SHA-256 of its bytes; empty where it was never had."""
 
 
 class IngestReport(BaseModel):
@@ -41,6 +45,8 @@ class IngestReport(BaseModel):
     """The release that readers see now."""
     published: bool = False
     """Whether this run published it."""
+    reencoded: int = 0
+    """Passages of unchanged files that were encoded anew, by another encoder; in a dry run, all those that it knows."""
     seconds: float = 0.0
 
     def counts(self) -> dict[Status, int]:
@@ -52,6 +58,16 @@ class IngestReport(BaseModel):
     def passages(self) -> int:
         """Passages that were made in this run."""
         return sum(file.passages for file in self.files)
+
+    def summary(self) -> str:
+        """What became of all, in a line."""
+        files = ", ".join(f"{count} {status}" for status, count in self.counts().items() if count) or "no files found"
+        anew = f", encoded anew by another encoder: {self.reencoded}" if self.reencoded else ""
+        made = f"Passages made: {self.passages}{anew}, in {self.seconds:.1f} s."
+        if self.dry_run:
+            return f"{files}. {made} This was a dry run: nothing was changed."
+        outcome = f"Release {self.release} is published" if self.published else f"Release {self.release} stays"
+        return f"{files}. {made} {outcome}."
 
     @property
     def exit_code(self) -> int:

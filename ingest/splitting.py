@@ -19,7 +19,7 @@ from ingest.settings import IngestSettings
 from retrieval import sentences
 from retrieval.passages import Document, Passage
 
-VERSION = 2
+VERSION = 3
 """Raised when parsing or splitting changes what it makes of the same file, so that known files are read anew."""
 
 _PIECE = re.compile(
@@ -38,6 +38,8 @@ class Piece:
     text: str
     heading: str
     page: int | None
+    page_label: str = ""
+    """What the page calls itself, where that is not its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def token_count(text: str) -> int:
 
 def fingerprint(settings: IngestSettings) -> str:
     """Stays the same as long as the same file yields the same passages."""
-    return f"{VERSION}-{settings.passage_tokens}-{settings.passage_min_tokens}"
+    languages = "+".join(settings.ocr_languages)
+    return f"{VERSION}-{settings.passage_tokens}-{settings.passage_min_tokens}-{languages}"
 
 
 def split(blocks: Iterable[Block], settings: IngestSettings) -> list[Piece]:
@@ -74,6 +77,7 @@ def passages(document: Document, pieces: Iterable[Piece]) -> list[Passage]:
             document=document.name,
             title=document.title,
             page=piece.page,
+            page_label=piece.page_label,
             heading=piece.heading,
             text=piece.text,
             position=position,

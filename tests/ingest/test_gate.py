@@ -15,6 +15,7 @@ from ingest.errors import GateFailed, IngestError, MovedOn
 from ingest.gate import Gate
 from ingest.pipeline import ingest
 from ingest.settings import IngestSettings
+from ingest.sources.folder import FolderSource
 from retrieval.corpus import Corpus
 
 GateFile = Callable[..., Path]
@@ -99,13 +100,15 @@ def test_a_file_that_is_no_gate_is_refused_before_anything_is_read(
     with pytest.raises(IngestError, match=reason):
         Gate.read(path, 0.8)
     err = Console(file=io.StringIO())
-    assert run(handbook, corpus, IngestSettings(), gate=path, err=err) == 1
+    assert run(FolderSource((handbook,)), corpus, IngestSettings(), gate=path, err=err) == 1
     assert corpus.release().number == 0
 
 
 def test_a_missing_gate_file_is_one_sentence(corpus: Corpus, handbook: Path) -> None:
     out, err = Console(file=io.StringIO(), width=200), Console(file=io.StringIO(), width=200)
-    assert run(handbook, corpus, IngestSettings(gate=str(handbook / "none.jsonl")), out=out, err=err) == 1
+    assert (
+        run(FolderSource((handbook,)), corpus, IngestSettings(gate=str(handbook / "none.jsonl")), out=out, err=err) == 1
+    )
     assert "cannot be read" in err.file.getvalue()
     assert corpus.release().number == 0
 
@@ -115,10 +118,30 @@ def test_the_settings_gate_holds_where_the_command_names_none(
 ) -> None:
     settings = IngestSettings(gate=str(gate_file(LEAVE, ABSENT)), gate_recall=0.6)
     out, err = Console(file=io.StringIO()), Console(file=io.StringIO(), width=200)
-    assert run(handbook, corpus, settings, out=out, err=err) == 1
+    assert run(FolderSource((handbook,)), corpus, settings, out=out, err=err) == 1
     assert "1 of 2 questions" in err.file.getvalue()
     assert "wifi" in err.file.getvalue()
-    assert run(handbook, corpus, settings.model_copy(update={"gate_recall": 0.5}), out=out, err=err) == 0
+    assert (
+        run(FolderSource((handbook,)), corpus, settings.model_copy(update={"gate_recall": 0.5}), out=out, err=err) == 0
+    )
+
+
+def test_a_gate_that_failed_is_told_in_json_too(corpus: Corpus, handbook: Path, gate_file: GateFile) -> None:
+    out, err = Console(file=io.StringIO()), Console(file=io.StringIO(), width=200)
+    gate = gate_file(LEAVE, ABSENT)
+    code = run(FolderSource((handbook,)), corpus, IngestSettings(), gate=gate, as_json=True, out=out, err=err)
+    told = json.loads(out.file.getvalue())
+    assert (code, told["published"], told["release"]) == (1, False, 0)
+    assert [file["name"] for file in told["files"]] == ["leave.md", "travel.md"]
+    assert told["unanswered"] == [ABSENT["question"]]
+    assert "1 of 2 questions" in told["error"]
+
+
+def test_any_other_failure_is_told_in_json_too(corpus: Corpus, handbook: Path) -> None:
+    out, err = Console(file=io.StringIO()), Console(file=io.StringIO(), width=200)
+    with corpus.draft():
+        assert run(FolderSource((handbook,)), corpus, IngestSettings(), as_json=True, out=out, err=err) == 1
+    assert list(json.loads(out.file.getvalue())) == ["error"]
 
 
 def test_an_ingest_does_not_build_on_a_release_that_it_was_not_compared_with(corpus: Corpus, handbook: Path) -> None:

@@ -10,12 +10,13 @@ from rich.console import Console
 
 from ingest.command import MAX_UNCHANGED_ROWS, run
 from ingest.settings import IngestSettings
+from ingest.sources.folder import FolderSource
 from retrieval.corpus import Corpus
 
 
 def show(path: Path, corpus: Corpus, *, terminal: bool = False, **options: bool) -> tuple[int, str, str]:
     out, err = (Console(file=io.StringIO(), width=120, force_terminal=terminal) for _ in range(2))
-    code = run(path, corpus, IngestSettings(), out=out, err=err, **options)
+    code = run(FolderSource((path,)), corpus, IngestSettings(), out=out, err=err, **options)
     return code, out.file.getvalue(), err.file.getvalue()
 
 

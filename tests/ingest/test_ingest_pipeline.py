@@ -85,7 +85,7 @@ def test_bad_files_are_refused_by_name_and_the_rest_goes_on(
     write(folder, "blank.md", " \n \t ")
     write(folder, "locked.pdf", make_pdf(["secret"], password="pass"))
     write(folder, "large.txt", "word " * 2000)
-    write(folder, "photo.jpg", b"\xff\xd8\xff")
+    write(folder, "photo.heic", b"\xff\xd8\xff")
     write(folder, ".hidden/secret.md", "Hidden.")
     write(folder, ".hidden.md", "Hidden.")
     report = ingest([folder], corpus, settings.model_copy(update={"max_file_bytes": 5000}))
@@ -96,7 +96,7 @@ def test_bad_files_are_refused_by_name_and_the_rest_goes_on(
         "blank.md": "empty",
         "locked.pdf": "encrypted",
         "large.txt": "too_large",
-        "photo.jpg": "unsupported",
+        "photo.heic": "unsupported",
     }
     assert {file.name for file in report.files if file.status == "empty"} == {"empty.txt", "blank.md"}
     assert all(file.detail for file in report.files if file.status in {"empty", "refused"})
@@ -107,10 +107,10 @@ def test_bad_files_are_refused_by_name_and_the_rest_goes_on(
 def test_what_is_left_out_of_an_archive_is_named(corpus: Corpus, folder: Path, settings: IngestSettings) -> None:
     with zipfile.ZipFile(folder / "all.zip", "w") as archive:
         archive.writestr("leave.md", "# Leave\nFive days.")
-        archive.writestr("photo.jpg", b"\xff\xd8\xff")
+        archive.writestr("photo.heic", b"\xff\xd8\xff")
     [row] = ingest([folder], corpus, settings).files
     assert (row.status, row.passages) == ("added", 1)
-    assert row.detail.startswith("Files inside it that were left out: 1. photo.jpg: This format cannot be read.")
+    assert row.detail.startswith("Files inside it that were left out: 1. photo.heic: This format cannot be read.")
 
 
 def test_only_bad_files_publish_nothing_and_exit_with_1(corpus: Corpus, folder: Path, settings: IngestSettings) -> None:

@@ -52,7 +52,7 @@ def test_json_holds_the_passages(tmp_path: Path) -> None:
 
 
 def test_a_refused_file_says_why(tmp_path: Path) -> None:
-    path = tmp_path / "photo.jpg"
+    path = tmp_path / "photo.heic"
     path.write_bytes(b"\xff\xd8\xff")
     code, out, err = show(path)
     assert (code, out) == (1, "")

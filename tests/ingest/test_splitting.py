@@ -8,11 +8,22 @@ import pytest
 
 from ingest.parsers.base import Block, Kind
 from ingest.settings import IngestSettings
-from ingest.splitting import passages, split, token_count
+from ingest.splitting import Piece, passages, split, token_count
 from retrieval.passages import Document
 
 SETTINGS = IngestSettings(passage_tokens=60, passage_min_tokens=12)
 WORDS = ["leave", "days", "until", "March", "approval", "2023", "1,250", "naïve", "日本語", "e.g.", "(b)"]
+
+
+DOCUMENT = Document(
+    id="7f1d4b0e-5a0e-5c1e-9d57-3d6f0e1c2b3a",
+    source="/a",
+    name="a",
+    title="A",
+    content_hash="",
+    media_type="text/plain",
+    size_bytes=1,
+)
 
 
 def random_text(rng: random.Random, kind: Kind) -> str:
@@ -83,19 +94,15 @@ def test_a_word_longer_than_a_passage_is_cut() -> None:
 
 
 def test_ids_depend_on_document_position_and_text_only() -> None:
-    document = Document(
-        id="7f1d4b0e-5a0e-5c1e-9d57-3d6f0e1c2b3a",
-        source="/a",
-        name="a",
-        title="A",
-        content_hash="",
-        media_type="text/plain",
-        size_bytes=1,
-    )
     pieces = split([Block("Same."), Block("Same.", headings=("B",)), Block("Other.", headings=("C",))], SETTINGS)
-    first, again = passages(document, pieces), passages(document, pieces)
+    first, again = passages(DOCUMENT, pieces), passages(DOCUMENT, pieces)
     assert first == again
     assert len({passage.id for passage in first}) == len(first)
     assert [passage.position for passage in first] == list(range(len(first)))
-    other = passages(document.model_copy(update={"id": "11111111-5a0e-5c1e-9d57-3d6f0e1c2b3a"}), pieces)
+    other = passages(DOCUMENT.model_copy(update={"id": "11111111-5a0e-5c1e-9d57-3d6f0e1c2b3a"}), pieces)
     assert not {passage.id for passage in other} & {passage.id for passage in first}
+
+
+def test_a_passage_names_its_page_as_the_document_does() -> None:
+    pieces = [Piece("Text.", "", 4, "iv"), Piece("Text.", "", 4), Piece("Text.", "", None)]
+    assert [passage.page_name for passage in passages(DOCUMENT, pieces)] == ["iv", "4", ""]
