@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from langchain_core.language_models import BaseChatModel
 from langsmith import uuid7
 from pydantic import BaseModel
 from rich.console import Console
@@ -113,11 +114,11 @@ def prepare(settings: Settings, questions: int, docs: bool) -> list[Case]:
     return xquad_cases(paragraphs, questions, SEED)
 
 
-async def ask_all(settings: Settings, cases: Sequence[Case]) -> list[Outcome]:
-    """One turn for each case, one after the other."""
+async def ask_all(settings: Settings, cases: Sequence[Case], model: BaseChatModel | None = None) -> list[Outcome]:
+    """One turn for each case, one after the other; by the settings' model unless another one is given."""
     err = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    parley = build_parley(settings)
+    parley = build_parley(settings, model=model)
     await parley.start()
     try:
         await parley.warm.wait()

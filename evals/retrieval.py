@@ -19,16 +19,13 @@ from evals.setup import trial_settings
 from evals.trial import STAGES, Scores, Trial
 from retrieval.embedding import build_embedder
 from retrieval.errors import RetrievalError
+from retrieval.settings import RetrievalSettings
 
-WHOLE = "fusion"
-RERANK = "rerank"
+FUSION, RERANK = "fusion", "rerank"
 
 
-class StageUnknown(Exception):
-    """There is no such stage of the search."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"There is no stage {name!r} to measure; choose from {', '.join(STAGES)}.")
+class StageRefused(Exception):
+    """A stage of the search cannot be measured: there is none of that name, or no model for it."""
 
 
 def retrieval(
@@ -41,40 +38,51 @@ def retrieval(
     """Measure the search on judged queries in BEIR's format."""
     err = Console(stderr=True)
     try:
-        chosen = _stages(stages, err)
-        scores = measure(read_collection(corpus, queries, qrels), chosen, err)
-    except (StageUnknown, BeirRefused, ConfigurationError, RetrievalError) as error:
+        scores = measure(read_collection(corpus, queries, qrels), _stages(stages), err)
+    except (StageRefused, BeirRefused, ConfigurationError, RetrievalError) as error:
         err.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     if as_json:
-        sys.stdout.write(json.dumps(scores if stages else scores[WHOLE], indent=2) + "\n")
+        sys.stdout.write(json.dumps(scores if stages else next(iter(scores.values())), indent=2) + "\n")
     else:
         Console().print(_table(scores))
 
 
 def measure(collection: Collection, stages: list[str], console: Console) -> dict[str, Scores]:
-    """The scores of each stage over a collection that is published for this alone; raises `RetrievalError`."""
+    """The scores of each stage over a collection that is published for this alone; of the whole search without any.
+
+    Raises `StageRefused` and `RetrievalError`.
+    """
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with (
         tempfile.TemporaryDirectory(prefix="parley-evals-") as name,
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         settings = trial_settings(Path(name), retrieval={"url": ""})
+        stages = _measurable(stages, settings.retrieval, console)
         trial = Trial(Path(name), settings.retrieval, build_embedder(settings.retrieval), progress)
         trial.publish(collection.documents, settings.ingest)
         return {stage: trial.measure(collection, stage) for stage in stages}
 
 
-def _stages(named: str, err: Console) -> list[str]:
-    """The stages to measure; raises `StageUnknown`."""
-    chosen = [name.strip() for name in named.split(",")] if named else [WHOLE]
-    if RERANK in chosen[1:]:
-        err.print("The stage rerank is left out: there is no rerank model.")
-        chosen.remove(RERANK)
+def _stages(named: str) -> list[str]:
+    """The stages that are named; raises `StageRefused`."""
+    chosen = [name.strip() for name in named.split(",")] if named else []
     for name in chosen:
         if name not in STAGES:
-            raise StageUnknown(name)
+            raise StageRefused(f"There is no stage {name!r} to measure; choose from {', '.join(STAGES)}.")
     return chosen
+
+
+def _measurable(chosen: list[str], settings: RetrievalSettings, console: Console) -> list[str]:
+    """The stages that these settings have, the last one if none is chosen; raises `StageRefused`."""
+    if settings.reranker:
+        return chosen or [RERANK]
+    if chosen == [RERANK]:
+        raise StageRefused("There is no rerank model to measure; set retrieval.reranker to one.")
+    if RERANK in chosen:
+        console.print("The stage rerank is left out: there is no rerank model.")
+    return [name for name in chosen if name != RERANK] or [FUSION]
 
 
 def _table(scores: dict[str, Scores]) -> Table:

@@ -23,7 +23,12 @@ from retrieval.embedding import Embedder
 from retrieval.passages import EVERYONE, Document, Hit, Passage
 from retrieval.settings import RetrievalSettings
 
-STAGES = {"dense": {"dense_weight": 1.0}, "sparse": {"dense_weight": 0.0}, "fusion": {}}
+STAGES: dict[str, dict[str, object]] = {
+    "dense": {"dense_weight": 1.0, "reranker": ""},
+    "sparse": {"dense_weight": 0.0, "reranker": ""},
+    "fusion": {"reranker": ""},
+    "rerank": {},
+}
 """What each stage changes in the settings of the search; the last one is what readers get."""
 DEPTH = 100
 BATCH = 64
@@ -58,7 +63,7 @@ class Trial:
 
     def measure(self, collection: Collection, stage: str) -> Scores:
         """Ask every query, and compare what is found with the judgements; raises `RetrievalError`."""
-        settings = self._settings.model_copy(update=STAGES[stage])
+        settings = self._settings.model_copy(update=STAGES[stage] | {"neighbours": 0})
         corpus = Corpus.open(settings, self._folder, self._embedder)
         try:
             corpus.search_now(collection.queries[0].text, groups=[EVERYONE])  # the first one opens the index

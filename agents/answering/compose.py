@@ -36,7 +36,7 @@ def citations(quotes: Sequence[Quote]) -> list[Citation]:
 
 def source_label(passage: Passage) -> str:
     """Document, page and heading, as Markdown."""
-    page = f"page {passage.page}" if passage.page else ""
+    page = f"page {passage.page_name}" if passage.page else ""
     return ", ".join(one_line(part) for part in (passage.document, page, passage.heading) if part)
 
 
@@ -50,7 +50,5 @@ def _citation(number: int, quotes: Sequence[Quote]) -> Citation:
         number=number,
         passage=hit.passage,
         quotes=tuple(quote.text for quote in quotes),
-        score=hit.score,
-        dense=hit.dense,
-        sparse=hit.sparse,
+        **hit.model_dump(exclude={"passage"}),
     )

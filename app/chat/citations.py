@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from agents.answering.markdown import escape, one_line
 from agents.turn import Citation
 from app.chat.markdown import for_page
+from app.chat.reasons import why
 from retrieval.passages import Passage
 
 _WHITE_SPACE = re.compile(r"(\s+)")
@@ -30,7 +31,7 @@ def panel_markdown(citation: Citation) -> str:
     """
     passage = citation.passage
     head = [f"### {one_line(passage.title or passage.document)}", f"*{one_line(passage.document)}*", _place(passage)]
-    body = ["---", highlighted(passage.text, citation.quotes), "---", _original(passage), _scores(citation)]
+    body = ["---", highlighted(passage.text, citation.quotes), "---", _original(passage), why(citation)]
     return for_page("\n\n".join(filter(None, [*head, *body])))
 
 
@@ -84,18 +85,12 @@ def _space(run: str) -> str:
 
 
 def _place(passage: Passage) -> str:
-    page = f"page {passage.page}" if passage.page else ""
+    page = one_line(f"page {passage.page_name}") if passage.page else ""
     heading = one_line(passage.heading) if passage.heading != passage.title else ""
     return " · ".join(filter(None, [page, heading]))
 
 
 def _original(passage: Passage) -> str:
     page = f"#page={passage.page}" if passage.page else ""
-    words = f"Open the original at page {passage.page}" if passage.page else "Open the original"
+    words = one_line(f"Open the original at page {passage.page_name}") if passage.page else "Open the original"
     return f"[{words}](/documents/{passage.document_id}{page})"
-
-
-def _scores(citation: Citation) -> str:
-    parts = [("match", citation.score), ("meaning", citation.dense), ("words", citation.sparse)]
-    known = [f"{name} {value:.2f}" for name, value in parts if value is not None]
-    return f"Why this passage: {', '.join(known)}" if known else ""

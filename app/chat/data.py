@@ -50,7 +50,8 @@ class ChatData(BaseDataLayer):
     """Threads, steps, elements and ratings, each seen and changed by its thread's author alone.
 
     Who acts is the account of the request being served (`acting_account`). What users write is redacted before it is
-    kept. `annotate` may add to a thread what its reader should know now. Raises the errors of `app.chat.errors`.
+    kept. `annotate` makes of a thread what its reader may and should see of it now; what it takes away cannot be read
+    by itself either. Raises the errors of `app.chat.errors`.
     """
 
     def __init__(
@@ -236,12 +237,24 @@ class ChatData(BaseDataLayer):
 
     async def get_element(self, thread_id: str, element_id: str) -> ElementDict | None:
         """An element of the acting account's thread; its `url` leads to the content."""
-        element = await self._do(self._history.element, thread_id, element_id, _actor().id)
+        element = await self._do(self._read_element, thread_id, element_id, _actor().id)
         return cast("ElementDict | None", element)
 
     async def element_content(self, element_id: str) -> StoredElement:
         """The bytes of an element of the acting account. Raises `NotFound`."""
-        return await self._do(self._history.element_content, element_id, _actor().id)
+        return await self._do(self._read_content, element_id, _actor().id)
+
+    def _read_element(self, thread_id: str, element_id: str, user_id: str) -> Json | None:
+        if self._history.owner_of(thread_id) != user_id:
+            return None
+        elements = self._read_thread(thread_id, user_id)["elements"]
+        return next((element for element in elements if element["id"] == element_id), None)
+
+    def _read_content(self, element_id: str, user_id: str) -> StoredElement:
+        element = self._history.element_content(element_id, user_id)
+        if self._read_element(element.thread_id, element_id, user_id) is None:
+            raise NotFound
+        return element
 
     @queue_until_user_message()
     async def delete_element(self, element_id: str, thread_id: str | None = None) -> None:

@@ -20,6 +20,7 @@ class StoredElement:
 
     mime: str
     content: bytes
+    thread_id: str
 
 
 class History:
@@ -145,23 +146,17 @@ class History:
             )
             _require_home(db, "elements", element)
 
-    def element(self, thread_id: str, element_id: str, user_id: str) -> Json | None:
-        """An element of a user's thread, without its bytes."""
-        if self.owner_of(thread_id) != user_id:
-            return None
-        return next((element for element in self._elements(thread_id) if element["id"] == element_id), None)
-
     def element_content(self, element_id: str, user_id: str) -> StoredElement:
         """An element's bytes. Raises `NotFound`."""
         row = self._db.one(
-            "SELECT mime, content FROM elements JOIN threads ON threads.id = thread_id "
+            "SELECT mime, content, thread_id FROM elements JOIN threads ON threads.id = thread_id "
             "WHERE elements.id = ? AND user_id = ? AND content IS NOT NULL",
             element_id,
             user_id,
         )
         if row is None:
             raise NotFound
-        return StoredElement(row["mime"], row["content"])
+        return StoredElement(row["mime"], row["content"], row["thread_id"])
 
     def delete_element(self, element_id: str, user_id: str) -> None:
         """Forget an element of a user's thread; one that is gone already is no error."""

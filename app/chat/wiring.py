@@ -13,8 +13,10 @@ from app.auth.sessions import Sessions
 from app.bootstrap import Parley
 from app.chat.data import ChatData
 from app.chat.feedback import FeedbackSink
+from app.chat.history import Json
 from app.chat.stale import say_what_changed
 from app.chat.starters import Starters
+from app.chat.withheld import withhold
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,18 @@ def connect(parley: Parley, sessions: Sessions) -> Wiring:
         on_rated=sink.rate,
         on_unrated=sink.undo,
         on_thread_deleted=parley.forget,
-        annotate=partial(say_what_changed, parley.evidence.stale_sources),
+        annotate=partial(_as_it_is_now, parley),
     )
     wiring = Wiring(parley, sessions, data, Starters(parley.corpus, parley.settings.answering))
     _connected[:] = [wiring]
     return wiring
+
+
+def _as_it_is_now(parley: Parley, thread: Json) -> None:
+    """Say what has changed since beneath a thread's answers, and withhold those that its user may not read any more."""
+    say_what_changed(parley.evidence.stale_sources, thread)
+    account = parley.accounts.get(thread["userId"])
+    withhold(parley.clearance.withheld(thread["id"], account.groups if account else ()), thread)
 
 
 def connected() -> Wiring:

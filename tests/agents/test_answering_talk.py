@@ -18,14 +18,26 @@ def history(*questions: str) -> list[Message]:
     [
         ([CARRY], "and for part-time staff?", "How many vacation days may I carry over for part-time staff?"),
         ([CARRY], "What about contractors?", "How many vacation days may I carry over contractors?"),
-        ([CARRY], "how long does it take?", "how long does it take? vacation days carry"),
-        ([CARRY], "Why?", "Why? vacation days carry"),
-        ([CARRY], "Is that allowed?", "Is that allowed? vacation days carry"),
+        ([CARRY], "how long does it take?", "how long does it take? vacation carry days"),
+        ([CARRY], "Why?", "Why? vacation carry days"),
+        ([CARRY], "Is that allowed?", "Is that allowed? vacation carry days"),
         (["Who is Anna Berg?"], "When did she join the board?", "When did she join the board? anna berg"),
+        (["Tell me about throat cancer."], "What are its symptoms?", "What are its symptoms? throat cancer"),
         (
-            [CARRY, "and for part-time staff?"],
-            "how long does it take?",
-            "how long does it take? vacation days carry part time staff",
+            ["Who leads the works council?", "Who is Anna Berg?"],
+            "Is there another?",
+            "Is there another? anna berg council",
+        ),
+        ([CARRY, "and for part-time staff?"], "Why?", "Why? vacation carry days"),
+        (
+            ["¿Cuántos días de vacaciones puedo trasladar?"],
+            "¿Y para Berlín?",
+            "¿Cuántos días de vacaciones puedo trasladar para Berlín?",
+        ),
+        (
+            ["Wie viele Urlaubstage darf ich übertragen?"],
+            "Und in Teilzeit?",
+            "Wie viele Urlaubstage darf ich übertragen in Teilzeit?",
         ),
     ],
 )
@@ -41,10 +53,23 @@ def test_a_follow_up_takes_its_subject_from_before(earlier: list[str], question:
         "Which insurance covers employees while they travel to conferences abroad?",
         "parental leave",
         "Order of precedence in contracts?",
+        "How does Berlin pay for its gym?",
+        "¿Cuánto cuesta un permiso de aparcamiento?",
+        "Wie lange ist das nördliche Tor geöffnet?",
+        "停车许可证多少钱？",
     ],
 )
 def test_a_question_that_stands_alone_is_left_alone(question: str) -> None:
     assert standalone(question, history(CARRY)) == question
+
+
+def test_a_short_question_about_a_word_of_the_answer_is_a_follow_up() -> None:
+    talk = [
+        Message(role="user", content=CARRY),
+        Message(role="assistant", content="Five; the form is on the intranet."),
+    ]
+    assert standalone("Where is the form?", talk) == "Where is the form? vacation carry days"
+    assert standalone("Where is the canteen?", talk) == "Where is the canteen?"
 
 
 def test_the_first_question_is_left_alone() -> None:

@@ -127,8 +127,42 @@ def test_the_panel_says_where_the_words_stand() -> None:
         r"**You have 28 days.** Ask hr\:desk.",
         "---",
         "[Open the original at page 2](/documents/d#page=2)",
-        "Why this passage: meaning 0.50",
+        "#### Why this passage",
+        "- Meaning: 0.50 like the question, where 1 says the same.\n- Words: it shares none with the question.",
     ]
+
+
+def test_the_panel_says_in_plain_words_why_the_passage_was_found() -> None:
+    scores = {"dense_rank": 2, "sparse": 7.314, "sparse_rank": 1, "fused": 0.875, "words": ("days", "*leave*")}
+    found = citation().model_copy(update=scores)
+    assert panel_markdown(found).split("\n\n")[-1].split("\n") == [
+        "- Meaning: 0.50 like the question, where 1 says the same; place 2 among all passages.",
+        r"- Words: it shares “days”, “\*leave\*”; score 7.31; place 1 among all passages.",
+        "- Both together: 0.88, where 1 is the best in both.",
+    ]
+    read = panel_markdown(found.model_copy(update={"rerank": 3.2, "score": 3.2}))
+    assert read.splitlines()[-2:] == [
+        "- Both together: 0.88, where 1 is the best in both.",
+        "- Read beside the question: 3.20 from the rerank model, which decides the order.",
+    ]
+
+
+def test_a_neighbour_of_what_was_found_says_so() -> None:
+    beside = citation().model_copy(update={"dense": None, "score": 0.0})
+    assert panel_markdown(beside).splitlines()[-1] == "- It stands next to a passage that was found."
+
+
+def test_a_passage_of_unknown_scores_is_shown_without_reasons() -> None:
+    unknown = citation().model_copy(update={"dense": None})
+    assert panel_markdown(unknown).endswith("(/documents/d#page=2)")
+
+
+def test_the_panel_calls_a_page_what_the_document_calls_it() -> None:
+    front_matter = panel_markdown(citation(page=4, page_label="iv"))
+    assert "page iv · Leave > Annual" in front_matter
+    assert "[Open the original at page iv](/documents/d#page=4)" in front_matter
+    hostile = panel_markdown(citation(page=4, page_label="](x)"))
+    assert r"[Open the original at page \](x)](/documents/d#page=4)" in hostile
 
 
 def test_the_panel_leaves_out_what_is_not_known() -> None:

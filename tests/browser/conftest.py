@@ -213,6 +213,20 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     product.kill()
 
 
+@pytest.fixture
+def publish(product: Product) -> Iterator[Callable[[str, str, str], None]]:
+    """Publishes a document of this name, text and owner; when the test is over, it is withdrawn."""
+    published: set[str] = set()
+
+    def put(name: str, text: str, owner: str) -> None:
+        published.add(name)
+        product.publish(name, text, owner)
+
+    yield put
+    for name in published:
+        product.withdraw(name)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One for each file: while Playwright runs, tests with an event loop of their own cannot."""

@@ -46,7 +46,7 @@ def test_a_source_opens_at_the_quoted_words(chat: Any) -> None:
     chat.ask(DAYS)
     expect(chat.panel).to_have_count(0)
     chat.source(1).click()
-    expect(chat.panel.get_by_role("heading")).to_have_text("Leave policy")
+    expect(chat.panel.get_by_role("heading", level=3)).to_have_text("Leave policy")
     expect(chat.panel).to_contain_text("leave.pdf")
     expect(chat.panel).to_contain_text("page 2")
     marked = chat.panel.locator(".font-bold")
@@ -65,9 +65,9 @@ def test_an_open_source_stays_when_the_next_answer_comes(chat: Any) -> None:
     chat.ask(DAYS)
     chat.source(1).click()
     chat.ask("When is the north gate open?")
-    expect(chat.panel.get_by_role("heading")).to_have_text(["Leave policy"])
+    expect(chat.panel.get_by_role("heading", level=3)).to_have_text(["Leave policy"])
     chat.source(1).click()
-    expect(chat.panel.get_by_role("heading")).to_have_text(["Gates and visitors"])
+    expect(chat.panel.get_by_role("heading", level=3)).to_have_text(["Gates and visitors"])
     expect(chat.panel).to_contain_text("porter:desk")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,21 +15,17 @@ AFTER = "# Umbrellas\n\nUmbrellas are lent in the library. Bring them back withi
 NOTE = "Source changed since: umbrellas.md."
 
 
-@pytest.fixture(autouse=True)
-def _leave_the_documents_as_they_were(product: Any) -> Iterator[None]:
-    yield
-    product.withdraw("umbrellas.md")
-
-
-def test_an_old_answer_says_that_its_source_has_changed(product: Any, chat: Any, ops: Any, reload_until: Any) -> None:
-    product.publish("umbrellas.md", BEFORE, "Porters")
+def test_an_old_answer_says_that_its_source_has_changed(
+    product: Any, publish: Any, chat: Any, ops: Any, reload_until: Any
+) -> None:
+    publish("umbrellas.md", BEFORE, "Porters")
     expect(chat.ask(QUESTION)).to_contain_text("at the north gate")
     chat.page.wait_for_url("**/thread/*")
     chat.page.reload()
     expect(chat.answers.last).to_contain_text("at the north gate")
     expect(chat.answers.last).not_to_contain_text("changed since")
 
-    product.publish("umbrellas.md", AFTER, "Porters")
+    publish("umbrellas.md", AFTER, "Porters")
     ops.goto(f"{product.url}/ops/stale")
     document = ops.get_by_role("row").filter(has_text="umbrellas.md")
     reload_until(ops, document)
@@ -47,6 +42,6 @@ def test_an_old_answer_says_that_its_source_has_changed(product: Any, chat: Any,
     expect(chat.panel.locator(".font-bold").first).to_contain_text("north gate")
     expect(chat.ask(QUESTION)).to_contain_text("in the library")
 
-    product.publish("umbrellas.md", BEFORE, "Porters")
+    publish("umbrellas.md", BEFORE, "Porters")
     ops.goto(f"{product.url}/ops/stale")
     reload_until(ops, ops.get_by_role("cell", name="changed"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,14 +15,10 @@ AFTER = "# Bicycles\n\nBicycles are parked in the basement garage. Electric bicy
 OWNER = "Facilities team"
 
 
-@pytest.fixture(autouse=True)
-def _leave_the_documents_as_they_were(product: Any) -> Iterator[None]:
-    yield
-    product.withdraw("bicycles.md")
-
-
-def test_a_thumbs_down_ends_with_the_user_being_told(product: Any, chat: Any, ops: Any, reload_until: Any) -> None:
-    product.publish("bicycles.md", BEFORE, OWNER)
+def test_a_thumbs_down_ends_with_the_user_being_told(
+    product: Any, publish: Any, chat: Any, ops: Any, reload_until: Any
+) -> None:
+    publish("bicycles.md", BEFORE, OWNER)
     page = chat.page
     expect(chat.ask(QUESTION)).to_contain_text("behind the canteen")
     page.get_by_label("Something is wrong with this answer").last.click()
@@ -40,7 +35,7 @@ def test_a_thumbs_down_ends_with_the_user_being_told(product: Any, chat: Any, op
     expect(ops.get_by_role("main")).to_contain_text("They moved in spring.")
     complaint = ops.url
 
-    product.publish("bicycles.md", AFTER, OWNER)
+    publish("bicycles.md", AFTER, OWNER)
     reload_until(ops, ops.get_by_role("main").get_by_text("basement garage"))
     expect(ops.get_by_role("main")).to_contain_text("Fixed")
     ops.goto(f"{product.url}/ops/datasets")

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 DAYS = "How many days of annual leave do full-time staff have?"
+PASSWORD = "correct horse battery"
 QUOTE = "Full-time staff have 28 days of annual leave in each calendar year."
 
 
@@ -47,10 +48,35 @@ def test_a_question_that_a_kill_left_open_says_so(chat: Any, product: Any) -> No
     thread = chat.page.url
     product.kill()
     product.start()
-    chat.page.goto(thread)  # the page may have left it for the sign-in page, with no server to tell who is signed in
+    expect(chat.page).to_have_url(thread)
     expect(chat.answers.last).to_have_text("This answer was interrupted. Please ask again.")
     expect(chat.answers.first).to_contain_text("06:00 to 22:00")
     expect(chat.ask(DAYS)).to_contain_text(QUOTE)
     chat.page.reload()
     expect(chat.answers).to_have_count(3)
     expect(chat.answers.last).to_contain_text(QUOTE)
+
+
+def test_a_page_that_got_no_answer_to_who_is_signed_in_comes_back_to_its_thread(chat: Any) -> None:
+    chat.ask("When is the north gate open?")
+    chat.page.wait_for_url("**/thread/*")
+    thread = chat.page.url
+    silences = iter(range(3))
+    chat.page.route("**/user", lambda route: route.continue_() if next(silences, None) is None else route.abort())
+    chat.page.reload()
+    expect(chat.answers.last).to_contain_text("06:00 to 22:00")
+    expect(chat.page).to_have_url(thread)
+
+
+def test_signing_in_again_leads_back_to_the_thread(chat: Any, product: Any) -> None:
+    chat.ask("When is the north gate open?")
+    chat.page.wait_for_url("**/thread/*")
+    thread = chat.page.url
+    name = chat.page.request.get(f"{product.url}/user").json()["identifier"]
+    chat.page.context.clear_cookies()
+    chat.page.reload()
+    chat.page.get_by_label("Name").fill(name)
+    chat.page.get_by_label("Password").fill(PASSWORD)
+    chat.page.keyboard.press("Enter")
+    expect(chat.page).to_have_url(thread)
+    expect(chat.answers.last).to_contain_text("06:00 to 22:00")

@@ -26,7 +26,7 @@ def test_one_click_signs_in_once(product: Any, page: Page, account: Callable[...
 def test_a_password_signs_in_and_a_wrong_one_says_so(product: Any, page: Page, account: Callable[..., str]) -> None:
     name = account()
     page.goto(product.url)
-    page.wait_for_url("**/signin")
+    page.wait_for_url("**/signin?next=*")
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill("wrong wrong wrong")
     page.keyboard.press("Enter")

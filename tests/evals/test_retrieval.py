@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,30 @@ def test_a_refusal_is_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
 def test_an_unknown_stage_is_refused(tmp_path: Path) -> None:
     code, _, err = parley(*named(files(tmp_path)), "--stages", "dense,magic")
     assert code == 1
-    assert err == "There is no stage 'magic' to measure; choose from dense, sparse, fusion.\n"
+    assert err == "There is no stage 'magic' to measure; choose from dense, sparse, fusion, rerank.\n"
+
+
+def test_the_rerank_stage_needs_a_model(tmp_path: Path) -> None:
+    code, out, err = parley(*named(files(tmp_path)), "--stages", "rerank")
+    assert (code, out) == (1, "")
+    assert "retrieval.reranker" in err
+
+
+def test_the_reranked_search_is_a_stage_of_its_own(tmp_path: Path, save_cross_encoder: Callable[..., Path]) -> None:
+    """Its weights are random, so it spoils what fusion gets right."""
+    words = [f"word{number}" for number in range(12)]
+    held = collection(
+        tmp_path,
+        corpus="\n".join(json.dumps({"_id": word, "text": f"{word} leave"}) for word in words),
+        queries="\n".join(json.dumps({"_id": word, "text": f"{word} leave"}) for word in words),
+        qrels="query-id\tcorpus-id\tscore\n" + "".join(f"{word}\t{word}\t1\n" for word in words),
+    )
+    model = save_cross_encoder(tmp_path / "model", ["leave", *words])
+    settings = RetrievalSettings(reranker=str(model), rerank_timeout_s=60)
+    searched = Trial(tmp_path / "data", settings, HashingEmbedder(), Progress(disable=True))
+    searched.publish(held.documents, IngestSettings())
+    assert searched.measure(held, "fusion")["mrr@10"] == 1
+    assert searched.measure(held, "rerank")["mrr@10"] < 1
 
 
 @pytest.mark.model

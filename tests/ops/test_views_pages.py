@@ -82,7 +82,7 @@ def record(
         "verdicts": [{"rail": "pii", "stage": "input", "action": "redact", "reason": "a phone number"}],
     }
     passage = {"passage_id": "p1", "document": "leave.md", "page": 3, "heading": "Leave > Carry over"}
-    scores = {"score": 0.91, "dense": 0.62, "sparse": None}
+    scores = {"score": 0.91, "dense": 0.62, "dense_rank": 2, "sparse": None, "words": ["carry", "days"]}
     found = {"page_content": "Carry over five days.", "metadata": passage | scores}
     cited = passage | {"number": 1, "quotes": ["five days"]}
     outputs = None if answer is None else {"answer": answer, "citations": [cited]}
@@ -303,7 +303,7 @@ async def test_a_trace_shows_the_whole_turn(store: OpsStore, ops: httpx.AsyncCli
         "Cost $0.25",
         "1 of 4 sentences",
         "leave.md , page 3",
-        "0.910 0.620 –",
+        "Words of the question: carry, days 0.910 0.620 place 2 –",
         "Thumbs down : out of date See HR.",
         "redact pii on input: a phone number",
         "retrieve 120 ms",
@@ -314,6 +314,22 @@ async def test_a_trace_shows_the_whole_turn(store: OpsStore, ops: httpx.AsyncCli
     assert f'href="/ops/turns/{other_arm}"' in html
     bars = [float(width) for width in re.findall(r'class="span" x="[\d.]+" y="0.0" width="([\d.]+)"', html)]
     assert bars == [1000.0, 100.0, 800.0]
+
+
+async def test_a_trace_shows_what_the_rerank_model_said(store: OpsStore, ops: httpx.AsyncClient) -> None:
+    root = uuid4()
+    read = {"page_content": "Five days.", "metadata": {"document": "leave.md", "score": 3.2, "rerank": 3.2}}
+    other = {"page_content": "Ten days.", "metadata": {"document": "old.md", "score": 0.1}}
+    start = datetime.now(UTC)
+    found = {"outputs": {"documents": [read, other]}, "run_type": "retriever", "name": "search"}
+    turn = run(id=root, name="turn", start_time=start, end_time=start)
+    search = run(id=uuid4(), parent_run_id=root, trace_id=root, start_time=start, end_time=start, **found)
+    store.ingest(Ingest(posts=[turn, search]))
+    seen = await text_of(ops, f"/ops/turns/{root}")
+    assert "or what the rerank model says" in seen
+    assert "Score Meaning Words Rerank" in seen
+    assert "3.200 – – 3.200" in seen
+    assert "0.100 – – –" in seen
 
 
 async def test_a_step_leads_to_its_trace(store: OpsStore, ops: httpx.AsyncClient) -> None:

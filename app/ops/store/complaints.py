@@ -8,7 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
-from sqlalchemy import Connection, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from app.ops.store.database import Database
 from app.ops.store.errors import NotFound
@@ -100,13 +100,23 @@ class Complaints:
         offset: int = 0,
     ) -> list[Complaint]:
         """Complaints, newest first; each argument that is not None narrows the answer."""
-        wanted = select(complaints).order_by(complaints.c.opened_at.desc(), complaints.c.run_id)
-        narrow = {"status": status, "cause": cause, "owner": owner, "document": document}
-        for name, value in narrow.items():
-            if value is not None:
-                wanted = wanted.where(complaints.c[name] == value)
+        wanted = select(complaints).where(*_narrowed(status=status, cause=cause, owner=owner, document=document))
+        newest = wanted.order_by(complaints.c.opened_at.desc(), complaints.c.run_id)
         with self._database.read() as db:
-            return [_complaint(row) for row in db.execute(wanted.limit(limit).offset(offset))]
+            return [_complaint(row) for row in db.execute(newest.limit(limit).offset(offset))]
+
+    def count(
+        self,
+        *,
+        status: ComplaintStatus | None = None,
+        cause: str | None = None,
+        owner: str | None = None,
+        document: str | None = None,
+    ) -> int:
+        """How many `find` would find without a limit."""
+        narrow = _narrowed(status=status, cause=cause, owner=owner, document=document)
+        with self._database.read() as db:
+            return db.execute(select(func.count()).select_from(complaints).where(*narrow)).scalar_one()
 
     def counts(self, by: Literal["status", "cause", "owner", "document"], *, open_only: bool = True) -> dict[str, int]:
         """How many there are of each, the most first."""
@@ -154,6 +164,11 @@ class Complaints:
         with self._database.write() as db:
             _existing(db, run_id)
             db.execute(update(complaints).where(complaints.c.run_id == run_id).values(changes))
+
+
+def _narrowed(**values: str | None) -> list[ColumnElement[bool]]:
+    """Conditions on the columns whose value is given."""
+    return [complaints.c[name] == value for name, value in values.items() if value is not None]
 
 
 def _existing(db: Connection, run_id: UUID) -> Complaint:

@@ -17,6 +17,7 @@ from app.ops.store.complaints import Complaint
 from app.ops.store.datasets.models import ExampleChange
 from app.ops.views.addresses import BASE
 from app.ops.views.forms import read_form
+from app.ops.views.lists import listed, page_number
 from app.ops.views.render import not_found, page
 from app.ops.views.state import OpsState
 
@@ -40,7 +41,7 @@ def build_complaints(state: OpsState) -> APIRouter:
 
     @router.get("", response_class=HTMLResponse)
     def complaints(request: Request) -> HTMLResponse:
-        return _list_page(state.store, dict(request.query_params))
+        return _list_page(state.store, request.query_params)
 
     @router.get("/{run_id}", response_class=HTMLResponse)
     def complaint(run_id: str) -> HTMLResponse:
@@ -63,26 +64,20 @@ def build_complaints(state: OpsState) -> APIRouter:
     return router
 
 
-def _list_page(store: OpsStore, params: dict[str, str]) -> HTMLResponse:
-    status = params.get("status") if params.get("status") in STATUSES else "open"
-    cause = params.get("cause") if params.get("cause") in CAUSES else None
-    owner, document = params.get("owner") or None, params.get("document") or None
-    number = int(params["page"][:6]) if params.get("page", "").isdecimal() else 1
-    found = store.complaints.find(
-        status=status,  # type: ignore[arg-type]
-        cause=cause,
-        owner=owner,
-        document=document,
-        limit=PER_PAGE + 1,
-        offset=(max(number, 1) - 1) * PER_PAGE,
-    )
-    chosen = {"status": status, "cause": cause, "owner": owner, "document": document}
+def _list_page(store: OpsStore, params: Mapping[str, str]) -> HTMLResponse:
+    chosen: dict[str, Any] = {
+        "status": params.get("status") if params.get("status") in STATUSES else "open",
+        "cause": params.get("cause") if params.get("cause") in CAUSES else None,
+        "owner": params.get("owner") or None,
+        "document": params.get("document") or None,
+    }
+    number = page_number(params)
+    found = store.complaints.find(**chosen, limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
+    total = store.complaints.count(**chosen)
     return page(
         "complaints.html",
         {
-            "complaints": found[:PER_PAGE],
-            "more": len(found) > PER_PAGE,
-            "number": max(number, 1),
+            "list": listed(found, total, number, PER_PAGE, lambda other: _address(chosen | {"page": other})),
             "chosen": chosen,
             "link": lambda changes: _address(chosen | changes),
             "statuses": store.complaints.counts("status", open_only=False),

@@ -34,9 +34,14 @@ class Evidence:
     heading: str
     text: str
     score: float | None
-    """Fused: what the passages are ordered by."""
+    """What the passages are ordered by."""
     dense: float | None
+    dense_rank: int | None
     sparse: float | None
+    sparse_rank: int | None
+    rerank: float | None
+    words: list[str]
+    """Of the question, in the passage."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,11 @@ def _evidence(document: Mapping[str, Any], numbers: Mapping[str, int | None]) ->
         text=_text(document.get("page_content")),
         score=_number(facts.get("score")),
         dense=_number(facts.get("dense")),
+        dense_rank=_integer(facts.get("dense_rank")),
         sparse=_number(facts.get("sparse")),
+        sparse_rank=_integer(facts.get("sparse_rank")),
+        rerank=_number(facts.get("rerank")),
+        words=[_text(word) for word in _list(facts.get("words"))],
     )
 
 

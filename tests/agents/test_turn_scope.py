@@ -1,0 +1,78 @@
+"""A question about a period is answered from the document of that period."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
+
+import pytest
+
+from agents.models.scripted import ScriptedChat
+from retrieval.corpus import Corpus
+from retrieval.embedding import HashingEmbedder
+from retrieval.filters import Filters
+from retrieval.passages import Document, Passage
+from retrieval.settings import RetrievalSettings
+
+REPORTS = {
+    "2023 Q1 [draft] ACM.md": ["The net income of the company was 11 million.", "Acme makes gates."],
+    "2023 Q2 ACM.md": ["The net income of the company was 22 million.", "Acme makes gates and bridges."],
+    "2023 Q1 BLT.md": ["The net income of the company was 33 million.", "Bolt makes bolts."],
+}
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Iterator[Corpus]:
+    corpus = Corpus.open(RetrievalSettings(neighbours=0), tmp_path, HashingEmbedder())
+    with corpus.draft() as draft:
+        for name, texts in REPORTS.items():
+            draft.put(*document(name, texts))
+        draft.publish()
+    yield corpus
+    corpus.close()
+
+
+def document(name: str, texts: list[str]) -> tuple[Document, list[Passage]]:
+    key = str(uuid5(NAMESPACE_URL, name))
+    held = {"document_id": key, "document": name, "title": "", "page": None, "heading": ""}
+    passages = [
+        Passage(id=str(uuid5(NAMESPACE_URL, text)), text=text, position=at, **held) for at, text in enumerate(texts)
+    ]
+    kept = Document(
+        id=key, source=name, name=name, title="", media_type="text/plain", size_bytes=1,
+        content_hash=hashlib.sha256(name.encode()).hexdigest(),
+    )  # fmt: skip
+    return kept, passages
+
+
+@pytest.mark.parametrize(
+    ("question", "figure"),
+    [
+        ("What was the net income of Acme in Q1 2023?", "11 million"),
+        ("What was the net income of Acme in Q2 2023?", "22 million"),
+        ("What was the net income of Acme in the latest quarter?", "22 million"),
+        ("What was Bolt's net income in Q1 2023?", "33 million"),
+    ],
+)
+async def test_the_report_of_the_period_answers(open_assistant, ask, reports, question: str, figure: str) -> None:
+    async with open_assistant(ScriptedChat(), parts={"corpus": reports}) as assistant:
+        result = await assistant.ask(ask(question))
+    assert result.status == "answered"
+    assert figure in result.text
+    assert len({citation.passage.document for citation in result.citations}) == 1
+
+
+async def test_a_period_without_a_report_is_looked_for_everywhere(open_assistant, ask, reports) -> None:
+    async with open_assistant(ScriptedChat(), parts={"corpus": reports}) as assistant:
+        result = await assistant.ask(ask("What was the net income of the company Acme in Q3 2019?"))
+    assert result.citations
+
+
+async def test_who_says_where_to_look_is_obeyed(open_assistant, ask, reports) -> None:
+    request = ask("What was the net income of Acme in Q1 2023?")
+    request = request.model_copy(update={"where": Filters(documents=("2023 Q1 BLT.md",))})
+    async with open_assistant(ScriptedChat(), parts={"corpus": reports}) as assistant:
+        result = await assistant.ask(request)
+    assert {citation.passage.document for citation in result.citations} <= {"2023 Q1 BLT.md"}
