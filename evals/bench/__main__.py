@@ -19,7 +19,7 @@ from rich.text import Text
 from app.environment import prepare_environment
 from evals.bench.figures import Figure, number
 
-BENCHES = ("overhead", "model", "search", "ingestion", "traces", "memory")
+BENCHES = ("overhead", "model", "search", "ingestion", "growth", "traces", "memory")
 """Modules of this package, in the order in which they run."""
 _MARKS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
 
@@ -76,6 +76,7 @@ def table(outcomes: dict[str, Outcome]) -> Table:
 
 def _cells(figure: Figure) -> tuple[Text | str, ...]:
     what = Text(figure.what).append(f"\nbeside {figure.against}" if figure.against else "", style="dim")
+    what.append(f"\n{figure.note}" if figure.note else "", style="yellow")
     raw = f"{number(figure.raw)} {figure.unit}" if figure.raw is not None else ""
     target = f"{figure.target or ''}\n{_MARKS[figure.met]}".strip()
     return what, f"{number(figure.parley)} {figure.unit}", raw, number(figure.ratio), target

@@ -34,6 +34,8 @@ class Figure:
     against: str = ""
     """The raw engine, in words."""
     target: Target | None = None
+    note: str = ""
+    """What the reader must know, such as why the raw engine was not measured."""
 
     @property
     def ratio(self) -> float | None:
@@ -54,7 +56,7 @@ class Figure:
         """The row for programs."""
         target = str(self.target) if self.target else None
         own = {"what": self.what, "unit": self.unit, "parley": self.parley, "raw": self.raw, "against": self.against}
-        return {**own, "ratio": self.ratio, "target": target, "met": self.met}
+        return {**own, "ratio": self.ratio, "target": target, "met": self.met, "note": self.note}
 
 
 def number(value: float | None) -> str:

@@ -1,79 +1,103 @@
-"""Search latency beside raw Qdrant Edge: the same shard, the same vectors, the same filter."""
+"""Search latency beside raw Qdrant Edge (the same shard, vectors and filter) and beside qdrant-client's local mode."""
 
 from __future__ import annotations
 
-import random
-import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import qdrant_edge as edge
 from rich.progress import Progress
 
-from evals.bench.figures import Figure, Target, alternately, quantile
-from evals.setup import DOCS, Paragraph, passage, publish, trial_settings, xquad
+from evals.bench.figures import Figure, Target, alternately, median, quantile
+from evals.bench.library import PASSAGES_PER_DOCUMENT, TEAMS, Library, Shelf, team
+from evals.bench.local_mode import LocalMode
+from evals.setup import trial_settings
 from retrieval.corpus import Corpus
-from retrieval.embedding import Embedder, WordEncoder, build_embedder
-from retrieval.fusion import fuse
-from retrieval.passages import EVERYONE, Passage
+from retrieval.embedding import Embedder, build_embedder
+from retrieval.passages import EVERYONE
+from retrieval.search import Search
 from retrieval.settings import RetrievalSettings
 from retrieval.store.base import DENSE, SPARSE, Question
-from retrieval.store.edge import EdgeStore
+from retrieval.store.factory import build_stores
+from retrieval.word_encoder import WordEncoder
 
-WORDS_PER_PASSAGE = 14
-WORDS_PER_QUESTION = 8
+MEMBERSHIPS = TEAMS // 5
+"""Groups of the reader who belongs to many."""
+Side = Callable[[int], object]
+"""Asks the question of that number."""
+Times = dict[str, list[float]]
+"""Milliseconds of each question, by side."""
 
 
-def measure(folder: Path, progress: Progress, *, passages: int = 5000, questions: int = 400) -> list[Figure]:
-    """Each question once to every side, in turns."""
+def measure(
+    folder: Path, progress: Progress, *, passages: int = 100_000, questions: int = 400, local_questions: int = 10
+) -> list[Figure]:
+    """Each question once to every side, in turns; fewer to the local mode, which takes seconds for each."""
     settings = trial_settings(folder).retrieval
-    embedder, known = build_embedder(settings), xquad()
-    words = _Words(random.Random(7))  # noqa: S311
+    embedder = build_embedder(settings)
+    library = Library.of(embedder)
     corpus = Corpus.open(settings, folder, embedder)
-    publish(corpus, _passages(known, words, passages))
-    parts = _Parts.open(corpus, folder, embedder, settings)
-    asked = [question for paragraph in known for question, _ in paragraph.questions]
-    asked = (
-        words.chance.sample(asked, questions) if asked else [words.some(WORDS_PER_QUESTION) for _ in range(questions)]
-    )
-    times = _times(parts, asked, progress)
-    parts.close()
-    note = f"{passages:,} passages, " + (
-        f"{len(known)} from XQuAD" if known else "synthetic: no XQuAD at ../shared/data"
-    )
-    return [*_figures(times, "store", f"store ({note})"), *_figures(times, "whole", "whole, question encoded too")]
-
-
-def _times(parts: _Parts, asked: list[str], progress: Progress) -> dict[str, list[float]]:
-    """Milliseconds of each side for each question; the store's sides get their vectors ready-made."""
-    ready = [parts.encode(text) for text in asked]
-    sides: dict[str, Callable[[int], object]] = {
-        "store": lambda at: parts.store_part(ready[at]),
-        "raw store": lambda at: parts.raw_edge(ready[at]),
-        "whole": lambda at: parts.corpus.search_now(asked[at], groups=[EVERYONE]),
-        "raw whole": lambda at: parts.raw_edge(parts.encode(asked[at])),
+    _publish(corpus, _shelves(library, passages, progress, "publish"))
+    asked = [library.questions[number % len(library.questions)] for number in range(questions)]
+    parts = _Parts.open(corpus, folder, embedder, settings, asked)
+    local = LocalMode(_shelves(library, passages, progress, "local mode"), parts.words, embedder.dimension)
+    everyones = parts.asked_by([EVERYONE])
+    members = parts.asked_by([team(number) for number in range(MEMBERSHIPS)])
+    times = {
+        "everyone": _times(parts.stored(everyones), questions, progress),
+        "members": _times(parts.stored(members), questions, progress),
+        "whole": _times(parts.whole(everyones), questions, progress),
+        "local": _times({"local": lambda at: local.search(everyones[at])}, min(local_questions, questions), progress),
     }
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for at, name in progress.track(alternately(list(sides), len(asked)), description="search"):
+    parts.close()
+    return [
+        *_beside_edge(times["everyone"], f"of {passages:,} passages, half of them the reader's"),
+        *_beside_edge(times["members"], f"by {MEMBERSHIPS} of {TEAMS} groups, which may read a tenth"),
+        *_beside_edge(times["whole"], "with the question's encoding"),
+        Figure(
+            "p50, beside the local mode",
+            "ms",
+            median(times["everyone"]["parley"]),
+            median(times["local"]["local"]),
+            "qdrant-client in memory, fused by the client",
+            Target("ratio", "≤", 0.1),
+        ),
+    ]
+
+
+def _shelves(library: Library, passages: int, progress: Progress, description: str) -> Iterable[Shelf]:
+    total = -(-passages // PASSAGES_PER_DOCUMENT)
+    return progress.track(library.shelves(passages), total=total, description=description)
+
+
+def _publish(corpus: Corpus, shelves: Iterable[Shelf]) -> None:
+    with corpus.draft() as draft:
+        for document, passages, vectors in shelves:
+            draft.put(document, passages, vectors=vectors)
+        draft.publish()
+
+
+def _times(sides: dict[str, Side], questions: int, progress: Progress) -> Times:
+    times: Times = {name: [] for name in sides}
+    for at, name in progress.track(alternately(list(sides), questions), description="search"):
         began = time.perf_counter()
         sides[name](at)
         times[name].append((time.perf_counter() - began) * 1000)
     return times
 
 
-def _figures(times: dict[str, list[float]], side: str, what: str) -> list[Figure]:
-    against = "Edge, fused by the engine" if side == "store" else "encoder and Edge"
-    target = Target("ratio", "≤", 1.3)
+def _beside_edge(times: Times, what: str) -> list[Figure]:
     return [
         Figure(
             f"{name}, {what}",
             "ms",
-            quantile(times[side], share),
-            quantile(times[f"raw {side}"], share),
-            against,
-            target,
+            quantile(times["parley"], share),
+            quantile(times["raw"], share),
+            "Edge, fused by the engine",
+            Target("ratio", "≤", 1.3),
         )
         for name, share in (("p50", 0.5), ("p99", 0.99))
     ]
@@ -81,43 +105,63 @@ def _figures(times: dict[str, list[float]], side: str, what: str) -> list[Figure
 
 @dataclass(frozen=True)
 class _Parts:
-    """Parley's corpus and store, and the bare shard, over one folder."""
+    """Parley's corpus and search, and the bare shard, over one folder."""
 
     corpus: Corpus
-    store: EdgeStore
+    search: Search
+    """With the questions' vectors ready-made."""
     shard: edge.EdgeShard
     embedder: Embedder
     words: WordEncoder
-    settings: RetrievalSettings
-    release: int
+    asked: Sequence[str]
 
     @classmethod
-    def open(cls, corpus: Corpus, folder: Path, embedder: Embedder, settings: RetrievalSettings) -> _Parts:
-        release = corpus.release().number
-        shard = folder / "corpus" / "passages" / str(release)
-        store = EdgeStore(shard, settings.optimize_above)
-        bare = edge.EdgeShard.load(str(shard))
-        return cls(corpus, store, bare, embedder, WordEncoder(settings.language), settings, release)
+    def open(
+        cls, corpus: Corpus, folder: Path, embedder: Embedder, settings: RetrievalSettings, asked: Sequence[str]
+    ) -> _Parts:
+        passages = folder / "corpus" / "passages"
+        (shard,) = passages.iterdir()
+        words = WordEncoder(settings.language)
+        store = build_stores(settings, passages, owner="").open(shard.name)
+        search = Search(_Ready(embedder, asked), words, store, corpus.release().number, settings)
+        return cls(corpus, search, edge.EdgeShard.load(str(shard)), embedder, words, asked)
 
-    def encode(self, text: str) -> Question:
-        dense, sparse = self.embedder.encode([text])[0], self.words.question(text)
-        return Question(dense=dense, sparse=sparse, release=self.release, groups=[EVERYONE])
+    def asked_by(self, groups: Sequence[str]) -> list[Question]:
+        """The questions as both encoders see them, by a reader of these groups."""
+        vectors = self.search.embedder.encode(self.asked)
+        return [
+            Question(vector, self.words.question(text), self.search.release, groups)
+            for vector, text in zip(vectors, self.asked, strict=True)
+        ]
 
-    def store_part(self, question: Question) -> object:
-        """What `Corpus.search_now` does once the question is encoded."""
-        found = self.store.search(question, self.settings.candidates)
-        ranked = fuse(found, dense_weight=self.settings.dense_weight, limit=self.settings.limit)
-        return self.store.read([each.point for _, each in ranked])
+    def stored(self, questions: Sequence[Question]) -> dict[str, Side]:
+        """The search without the sentence encoder, beside the engine."""
+        return {
+            "parley": lambda at: self.search.find(self.asked[at], groups=questions[at].groups),
+            "raw": lambda at: self.raw(questions[at]),
+        }
 
-    def raw_edge(self, question: Question) -> object:
-        """The same question in one call of the engine, fused by rank there."""
+    def whole(self, questions: Sequence[Question]) -> dict[str, Side]:
+        """All of it, beside the sentence encoder and the engine."""
+
+        def raw(at: int) -> object:
+            return self.raw(replace(questions[at], dense=self.embedder.encode([self.asked[at]])[0]))
+
+        return {
+            "parley": lambda at: self.corpus.search_now(self.asked[at], groups=questions[at].groups),
+            "raw": raw,
+        }
+
+    def raw(self, question: Question) -> object:
+        """A question in one call of the engine, fused by rank there."""
+        settings = self.search.settings
         nearest = [(DENSE, question.dense.tolist()), (SPARSE, edge.SparseVector(*question.sparse))]
         return self.shard.query(
             edge.QueryRequest(
-                limit=self.settings.limit,
+                limit=settings.limit,
                 query=edge.Fusion.Rrf(k=60),  # type: ignore[arg-type]
                 prefetches=[
-                    edge.Prefetch(limit=self.settings.candidates, query=edge.Query.Nearest(vector, using=name))
+                    edge.Prefetch(limit=settings.candidates, query=edge.Query.Nearest(vector, using=name))
                     for name, vector in nearest
                 ],
                 filter=edge.Filter(
@@ -132,24 +176,17 @@ class _Parts:
         )
 
     def close(self) -> None:
-        for opened in (self.corpus, self.store, self.shard):
+        for opened in (self.corpus, self.search.store, self.shard):
             opened.close()
 
 
-class _Words:
-    """Texts made of the sample documents' words."""
+class _Ready:
+    """An encoder that has read its texts already."""
 
-    def __init__(self, chance: random.Random) -> None:
-        self.chance = chance
-        text = " ".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.md"))
-        self._known = sorted(set(re.findall(r"[a-z]{3,}", text.lower())))
+    def __init__(self, embedder: Embedder, texts: Sequence[str]) -> None:
+        self.name = embedder.name
+        self.dimension = embedder.dimension
+        self._vectors = dict(zip(texts, embedder.encode(texts), strict=True))
 
-    def some(self, count: int) -> str:
-        return " ".join(self.chance.choices(self._known, k=count))
-
-
-def _passages(known: list[Paragraph], words: _Words, count: int) -> list[Passage]:
-    """XQuAD's paragraphs, and synthetic ones up to `count`."""
-    texts = [(paragraph.title, paragraph.text) for paragraph in known[:count]]
-    texts += [("Synthetic", words.some(WORDS_PER_PASSAGE)) for _ in range(count - len(texts))]
-    return [passage(number, title, text) for number, (title, text) in enumerate(texts)]
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        return np.stack([self._vectors[text] for text in texts])

@@ -73,6 +73,18 @@ def test_a_bench_that_fails_is_reported_and_does_not_stop_the_report(capsys: pyt
     assert "missed" in shown
 
 
+def test_a_figure_says_why_the_other_side_was_not_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = {"ingestion": [Figure("ingest", "passages/s", 2.0, None, "LangChain", AT_MOST, "it is not installed")]}
+    print_json(outcomes)
+    assert json.loads(capsys.readouterr().out)["ingestion"][0]["note"] == "it is not installed"
+    console = Console(width=200, record=True)
+    console.print(table(outcomes))
+    shown = console.export_text()
+    assert "it is not installed" in shown
+    assert "met" not in shown
+    assert "missed" not in shown
+
+
 def test_an_unknown_bench_is_refused_with_the_known_ones() -> None:
     done = subprocess.run([sys.executable, "-m", "evals.bench", "--only", "nonsense"], capture_output=True, text=True)
     assert done.returncode == 2
