@@ -141,7 +141,7 @@ class Notice(BaseModel):
 
 
 class Waiting(BaseModel):
-    """Event: the model is busy with other users; said again when it has changed."""
+    """Event: the model is busy with other answers; said again when the place has changed."""
 
     kind: Literal["waiting"] = "waiting"
     place: int
@@ -152,7 +152,7 @@ class Waiting(BaseModel):
     @property
     def text(self) -> str:
         """A sentence for the one who waits."""
-        return f"The model is busy with other users. You are number {self.place} in line: about {self.wait_s} s."
+        return f"The model is busy. You are number {self.place} in line: about {self.wait_s} s."
 
 
 class Finished(BaseModel):

@@ -19,7 +19,7 @@ from app.api.openai import openai_router
 from app.auth.middleware import SessionMiddleware
 from app.auth.sessions import Sessions, current_account
 from app.auth.signin import signin_router
-from app.auth.users import Account
+from app.auth.users import OPS_ROLES, Account
 from app.bootstrap import Parley, ops_api_key
 from app.ops.langsmith import Authorize, authorize_by, by_workspace_key, langsmith_app
 from app.ops.store import OpsStore
@@ -28,7 +28,6 @@ from app.ops.views.state import NOBODY
 from app.security import SecurityHeaders
 
 ROOT = Path(__file__).parent.parent
-OPS_ROLES = ("analyst", "admin")
 
 
 def build_app(parley: Parley) -> FastAPI:
@@ -38,7 +37,7 @@ def build_app(parley: Parley) -> FastAPI:
     app.state.parley = parley
     app.include_router(health_router(parley))
     app.include_router(signin_router(sessions))
-    app.include_router(documents_router(parley.corpus, sessions))
+    app.include_router(documents_router(parley.corpus, sessions, parley.release_of))
     app.include_router(openai_router(lambda: parley.assistant, _bearer(parley, sessions), uuid7))
     _add_ops(app, parley, sessions)
     _mount_chat(app, parley, sessions)

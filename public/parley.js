@@ -9,8 +9,41 @@
   const THEME = "vite-ui-theme";
   if (!localStorage.getItem(THEME)) localStorage.setItem(THEME, "system");
 
-  // There is one page to sign in on, and it is not Chainlit's.
-  const leaveForSignin = () => location.pathname === "/login" && location.replace("/signin");
+  // Whether somebody is signed in is for the server to say. While it restarts it says nothing, which Chainlit would take
+  // for a no.
+
+  const RETRY_MS = 1000;
+  const browserFetch = window.fetch;
+
+  async function whoIsSignedIn(...request) {
+    for (;;) {
+      const answer = await browserFetch(...request).catch(() => null);
+      if (answer && answer.status < 500) return answer;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+
+  window.fetch = (resource, ...options) =>
+    new URL(resource.url ?? resource, location).pathname === "/user"
+      ? whoIsSignedIn(resource, ...options)
+      : browserFetch(resource, ...options);
+
+  // There is one page to sign in on, and it is not Chainlit's. It leads back to where its reader was.
+
+  const PLACE = "parley-place";
+  let leaving = false;
+
+  function keepPlace() {
+    if (location.pathname !== "/login") sessionStorage.setItem(PLACE, location.pathname + location.search);
+  }
+
+  async function leaveForSignin() {
+    if (location.pathname !== "/login" || leaving) return;
+    leaving = true;
+    const back = sessionStorage.getItem(PLACE) ?? "/";
+    const signedIn = (await whoIsSignedIn("/user")).ok;
+    location.replace(signedIn ? back : `/signin?next=${encodeURIComponent(back)}`);
+  }
 
   const find = (selector) => document.querySelector(selector);
 
@@ -236,6 +269,7 @@
     scheduled = true;
     requestAnimationFrame(() => {
       scheduled = false;
+      keepPlace();
       leaveForSignin();
       introduce();
       nameThings();

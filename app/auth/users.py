@@ -25,6 +25,8 @@ from retrieval.passages import EVERYONE
 
 Role = Literal["user", "owner", "analyst", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
+OPS_ROLES: tuple[Role, ...] = ("analyst", "admin")
+"""Who sees the ops pages and the LangSmith API."""
 ADMIN = "admin"
 KEY_PREFIX = "pk_"
 KEY_USE_PRECISION = timedelta(minutes=1)

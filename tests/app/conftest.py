@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -29,6 +30,8 @@ from app.settings import ServerSettings, Settings
 from ingest.pipeline import ingest
 from ingest.settings import IngestSettings
 from retrieval.embedding import HashingEmbedder
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside the tests
 
 WAIT_S = 120.0
 PASSWORD = "correct horse battery"

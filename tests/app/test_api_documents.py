@@ -16,6 +16,7 @@ def test_a_file_comes_back_as_it_was_ingested(served, reader) -> None:
     assert response.status_code == 200
     assert response.text.startswith("# Leave")
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert response.headers["Cache-Control"] == "private, no-cache"
 
 
 def test_html_is_shown_as_text_that_cannot_act(served, reader) -> None:

@@ -100,6 +100,18 @@ def test_the_keys_account_bounds_what_is_read(served) -> None:
     assert "40,000" not in outsider.model_dump_json()
 
 
+def test_a_question_can_be_asked_of_some_documents(served) -> None:
+    within = ask(served, CARRY_OVER, extra_body={"where": {"documents": ["leave.*"]}})
+    elsewhere = ask(served, CARRY_OVER, extra_body={"where": {"documents": ["board*"], "media_types": ["text/*"]}})
+    assert [cited["passage"]["document"] for cited in within.parley["citations"]] == ["leave.md"]
+    assert elsewhere.parley["status"] == "abstained"
+
+
+def test_where_opens_nothing_to_other_readers(served) -> None:
+    reply = ask(served, BUDGET, extra_body={"where": {"documents": ["*"]}})
+    assert "40,000" not in reply.model_dump_json()
+
+
 def test_a_thread_id_continues_what_parley_remembers_for_this_user_alone(served) -> None:
     key, another = served.key(), served.key()
     ask(served, CARRY_OVER, key=key, extra_body={"thread_id": "one"})
@@ -207,6 +219,8 @@ def test_too_many_turns_are_429_with_the_time_to_wait(served) -> None:
         '{"messages": [{"role": "user", "content": "Hello!"}], "stream": "perhaps"}',
         '{"messages": [{"role": "user", "content": "Hello!"}], "stream_options": 1}',
         json.dumps({"messages": said("Hello!"), "thread_id": "x" * 129}),
+        json.dumps({"messages": said("Hello!"), "where": {"documents": [""]}}),
+        json.dumps({"messages": said("Hello!"), "where": {"groups": ["board"]}}),
         json.dumps({"messages": said(*["Hello!"] * 1001)}),
     ],
 )

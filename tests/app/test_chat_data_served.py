@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 import socketio
+from chat_page import Chat, chatting
 
 from app.auth.settings import AuthSettings
 from app.auth.users import Accounts
@@ -82,59 +82,6 @@ async def browser(server: Server, name: str | None = None) -> AsyncIterator[http
             response = await client.post("/login", data={"username": name, "password": PASSWORD})
             assert response.json() == {"success": True}
         yield client
-
-
-class Chat:
-    """What Chainlit's page does over its websocket."""
-
-    def __init__(self, page: httpx.AsyncClient, **headers: str) -> None:
-        self.session_id = str(uuid4())
-        self.messages: list[dict[str, Any]] = []
-        self.events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-        self._url = str(page.base_url)
-        self._headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in page.cookies.items()), **headers}
-        self._socket = socketio.AsyncClient(reconnection=False)
-        for event in ("new_message", "task_end", "first_interaction", "resume_thread"):
-            self._socket.on(event, self._keep(event))
-
-    def _keep(self, event: str) -> Any:
-        async def handler(data: Any = None) -> None:
-            await self.events.put((event, data))
-
-        return handler
-
-    async def open(self, thread_id: str | None = None) -> None:
-        auth = {"sessionId": self.session_id, "clientType": "webapp", "userEnv": "{}", "threadId": thread_id}
-        await self._socket.connect(
-            self._url, headers=self._headers, auth=auth, transports=["websocket"], socketio_path="/ws/socket.io"
-        )
-        await self._socket.emit("connection_successful")
-
-    async def wait_for(self, event: str, *, matching: str = "") -> Any:
-        async with asyncio.timeout(20):
-            while True:
-                name, data = await self.events.get()
-                if name == event and matching in str(data):
-                    return data
-
-    async def ask(self, text: str) -> dict[str, Any]:
-        """Send a message; the answer."""
-        message = {"id": str(uuid4()), "name": "user", "type": "user_message", "output": text, "createdAt": None}
-        await self._socket.emit("client_message", {"message": message, "fileReferences": []})
-        return await self.wait_for("new_message", matching="assistant_message")
-
-    async def close(self) -> None:
-        await self._socket.disconnect()
-
-
-@asynccontextmanager
-async def chatting(page: httpx.AsyncClient, thread_id: str | None = None, **headers: str) -> AsyncIterator[Chat]:
-    chat = Chat(page, **headers)
-    await chat.open(thread_id)
-    try:
-        yield chat
-    finally:
-        await chat.close()
 
 
 async def asked(page: httpx.AsyncClient, text: str = "How many days?") -> tuple[str, str, Chat]:

@@ -115,7 +115,8 @@ class Elements:
     """A source of one text and one picture."""
 
     async def element_content(self, element_id: str) -> StoredElement:
-        return StoredElement("image/png", b"png") if element_id == "picture" else StoredElement("text/plain", b"words")
+        picture = StoredElement("image/png", b"png", THREAD)
+        return picture if element_id == "picture" else StoredElement("text/plain", b"words", THREAD)
 
 
 async def test_the_opened_source_says_that_it_has_changed(tmp_path: Path, accounts: Accounts) -> None:

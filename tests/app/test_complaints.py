@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -46,7 +46,7 @@ def parley(tmp_path: Path, folder: Path) -> Iterator[Parley]:
 
 @pytest.fixture
 async def rechecks(parley: Parley) -> Rechecks:
-    return Rechecks(parley.store, parley.parts, lambda user_hash: ANYBODY)
+    return Rechecks(parley.store, parley.parts, lambda user_hash: ANYBODY, on_passed=parley.evidence.record)
 
 
 def complaint(**fields: Any) -> Complaint:
@@ -66,9 +66,10 @@ def complaint(**fields: Any) -> Complaint:
 async def test_a_question_is_asked_again_when_a_release_comes_and_closed_when_it_is_answered(
     parley: Parley, rechecks: Rechecks, folder: Path
 ) -> None:
-    one = complaint()
+    one = complaint(thread_id="t1")
     parley.store.complaints.open(one)
     assert await rechecks.check_due() == 0
+    assert parley.evidence.sources("t1") == []
     first = parley.store.complaints.get(one.run_id)
     assert first.status == "open"
     assert first.checked_with
@@ -79,6 +80,7 @@ async def test_a_question_is_asked_again_when_a_release_comes_and_closed_when_it
     assert await rechecks.check_due() == 1
     fixed = parley.store.complaints.get(one.run_id)
     assert fixed.status == "fixed"
+    assert [UUID(source.turn_id) for source in parley.evidence.sources("t1")] == [fixed.fixed_run_id]
     assert "three months" in (fixed.fixed_answer or "")
     assert [told.run_id for told in parley.store.complaints.untold("u1")] == [one.run_id]
     assert await rechecks.check_due() == 0
@@ -166,3 +168,11 @@ def test_the_news_names_the_question_and_gives_the_answer_without_links_that_lea
     told = good_news([complaint(fixed_answer="Three months [1]. See \\[2].")])
     assert QUESTION in told
     assert "Three months. See \\[2]." in told
+
+
+def test_the_news_leaves_out_an_answer_that_not_everybody_may_read() -> None:
+    fixed = complaint(fixed_run_id=uuid4(), fixed_answer="Three months [1].")
+    told = good_news([fixed], withheld=[fixed.fixed_run_id])
+    assert QUESTION in told
+    assert "It is answered now." in told
+    assert "Three months" not in told

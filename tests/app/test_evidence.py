@@ -14,7 +14,7 @@ import pytest
 from agents.models.scripted import ScriptedChat
 from agents.turn import Asker, Citation, TurnRequest, TurnResult
 from app.bootstrap import Parley, build_parley
-from app.evidence import Ledger, StaleSource, Watch
+from app.evidence import Clearance, Ledger, StaleSource, Watch
 from app.settings import Settings
 from ingest.pipeline import ingest
 from ingest.settings import IngestSettings
@@ -105,6 +105,23 @@ def test_a_source_that_was_removed_is_gone_and_one_that_comes_back_is_as_it_was(
     assert ledger.stale_sources("t1") == {str(one.turn_id): [StaleSource(1, "leave.md", gone=False, since=3)]}
     publish(leave=FIVE)
     assert ledger.stale_sources("t1") == {}
+
+
+def test_an_answer_may_be_read_by_who_may_read_its_source_now_or_could_last(
+    parley: Parley, ledger: Ledger, publish, folder: Path
+) -> None:
+    one = answer(parley, "leave carried over")
+    ledger.record(ANN, one)
+    clearance, turn = Clearance(ledger, parley.corpus), {str(one.turn_id)}
+    assert clearance.withheld("t1", ANN.groups) == set()
+    assert clearance.withheld("t1", ["board"]) == turn
+    ingest([folder], parley.corpus, IngestSettings(), groups=("board",))
+    assert clearance.withheld("t1", ANN.groups) == turn
+    assert clearance.withheld("t1", [*ANN.groups, "board"]) == set()
+    publish(leave=None)
+    assert clearance.withheld("t1", [*ANN.groups, "board"]) == set()
+    assert clearance.withheld("t1", ["council"]) == turn
+    assert clearance.withheld("another", []) == set()
 
 
 def test_a_rollback_makes_an_answer_as_fresh_as_it_was(parley: Parley, ledger: Ledger, publish) -> None:

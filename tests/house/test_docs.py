@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from agents import errors
 from app.cli import app as cli
 from app.settings import Settings
+from ingest.sources.settings import SourceSettings
 
 ROOT = Path(__file__).parents[2]
 DOCS = "\n".join(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))
@@ -31,6 +33,11 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 @pytest.mark.parametrize("name", sorted(fields(Settings)))
 def test_every_setting_is_documented(name: str) -> None:
     assert f"`{name}`" in SETTINGS
+
+
+@pytest.mark.parametrize("kind", get_args(get_args(SourceSettings)[0]))
+def test_every_setting_of_a_source_is_documented(kind: type[BaseModel]) -> None:
+    assert not {name for name in fields(kind) if f"`sources.NAME.{name}`" not in SETTINGS}
 
 
 def test_no_documented_setting_is_unknown() -> None:
