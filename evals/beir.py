@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from evals.lines import LinesRefused, read_lines
 from evals.ranking import relevant
 
 MAX_GRADE = 1000
-
-
-class BeirRefused(Exception):
-    """The files cannot be measured on; the message says which one to mend, and where."""
+_SHAPE = "Each line is a JSON object with _id and text, and a document may have a title."
 
 
 class Query(BaseModel):
@@ -51,54 +49,42 @@ class Collection:
 
 
 def read_collection(corpus: Path, queries: Path, qrels: Path) -> Collection:
-    """Read the three files; raises `BeirRefused`."""
+    """Read the three files; raises `LinesRefused`."""
     documents, asked = _records(corpus, BeirDocument), _records(queries, Query)
     judgements: dict[str, dict[str, int]] = {}
     for where, query, document, grade in _judgements(qrels):
         if query not in asked:
-            raise BeirRefused(f"{where} judges the query {query!r}, which {queries.name} does not hold.")
+            raise LinesRefused(f"{where} judges the query {query!r}, which {queries.name} does not hold.")
         if document not in documents:
-            raise BeirRefused(f"{where} judges the document {document!r}, which {corpus.name} does not hold.")
+            raise LinesRefused(f"{where} judges the document {document!r}, which {corpus.name} does not hold.")
         judgements.setdefault(query, {})[document] = grade
     judged = [query for name, query in asked.items() if relevant(judgements.get(name, {}))]
     if not judged:
-        raise BeirRefused(f"{qrels.name} names no relevant document; at least one line needs a score above 0.")
+        raise LinesRefused(f"{qrels.name} names no relevant document; at least one line needs a score above 0.")
     return Collection(list(documents.values()), judged, judgements)
 
 
 def _records(path: Path, kind: type[Record]) -> dict[str, Record]:
     """The lines of a file by their id."""
     records: dict[str, Record] = {}
-    for where, line in _lines(path):
-        record = _record(line, kind, where)
+    for record in read_lines(path, kind, _SHAPE):
         if record.id in records:
-            raise BeirRefused(f"{where} has the id {record.id!r} once more; each line needs its own.")
+            raise LinesRefused(f"{path.name} has the id {record.id!r} twice; each line needs its own.")
         records[record.id] = record
-    if not records:
-        raise BeirRefused(f"{path.name} is empty.")
     return records
-
-
-def _record(line: bytes, kind: type[Record], where: str) -> Record:
-    try:
-        return kind.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = f"{first['loc'][0]}: " if first["loc"] else ""
-        raise BeirRefused(f"{where} is not a JSON object with _id and text ({key}{first['msg']}).") from error
 
 
 def _judgements(path: Path) -> Iterator[tuple[str, str, str, int]]:
     """Place, query, document and grade of each line below the header."""
     lines = _lines(path)
     if next(lines, (path.name, b""))[1].split() != [b"query-id", b"corpus-id", b"score"]:
-        raise BeirRefused(f"{path.name} must begin with the line query-id, corpus-id, score, separated by tabs.")
+        raise LinesRefused(f"{path.name} must begin with the line query-id, corpus-id, score, separated by tabs.")
     for where, line in lines:
         try:
             query, document, grade = line.decode().rstrip("\r\n").split("\t")
             yield where, query, document, _grade(grade)
         except ValueError as error:
-            raise BeirRefused(
+            raise LinesRefused(
                 f"{where} is not a judgement: it needs the id of a query, the id of a document and a whole number "
                 f"of at most {MAX_GRADE}, separated by tabs."
             ) from error
@@ -118,4 +104,4 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
                 if line.strip():
                     yield f"Line {number} of {path.name}", line
     except OSError as error:
-        raise BeirRefused(f"{path} cannot be read: {error.strerror}.") from error
+        raise LinesRefused(f"{path} cannot be read: {error.strerror}.") from error

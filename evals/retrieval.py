@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from app.settings import ConfigurationError
-from evals.beir import BeirRefused, Collection, read_collection
+from evals.beir import Collection, read_collection
+from evals.lines import LinesRefused
 from evals.setup import trial_settings
 from evals.trial import STAGES, Scores, Trial
 from retrieval.embedding import build_embedder
@@ -39,7 +40,7 @@ def retrieval(
     err = Console(stderr=True)
     try:
         scores = measure(read_collection(corpus, queries, qrels), _stages(stages), err)
-    except (StageRefused, BeirRefused, ConfigurationError, RetrievalError) as error:
+    except (StageRefused, LinesRefused, ConfigurationError, RetrievalError) as error:
         err.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     if as_json:

@@ -13,7 +13,8 @@ from rich.progress import Progress
 from typer.testing import CliRunner
 
 from app import cli
-from evals.beir import BeirRefused, Collection, read_collection
+from evals.beir import Collection, read_collection
+from evals.lines import LinesRefused
 from evals.trial import Trial, score
 from ingest.settings import IngestSettings
 from retrieval.embedding import HashingEmbedder
@@ -71,25 +72,28 @@ def test_judged_queries_are_read(tmp_path: Path) -> None:
         ({"qrels": QRELS + "q\udcff\trivers\t1\n"}, "Line 6 of qrels.tsv is not a judgement"),
         ({"qrels": QRELS + "q9\trivers\t1\n"}, "judges the query 'q9', which queries.jsonl does not hold"),
         ({"qrels": QRELS + "q1\tseas\t1\n"}, "judges the document 'seas', which corpus.jsonl does not hold"),
-        ({"corpus": CORPUS + "{"}, "Line 5 of corpus.jsonl is not a JSON object with _id and text"),
-        ({"corpus": CORPUS + "[]"}, "Line 5 of corpus.jsonl is not a JSON object"),
-        ({"corpus": CORPUS + '{"_id": "seas"}'}, "(text: Field required)"),
-        ({"corpus": CORPUS + '{"_id": "\udcff", "text": ""}'}, "Line 5 of corpus.jsonl is not a JSON object"),
-        ({"corpus": CORPUS + '{"_id": "\\ud800", "text": ""}'}, "Line 5 of corpus.jsonl is not a JSON object"),
-        ({"queries": QUERIES + '{"_id": "q4", "text": " "}'}, "Line 5 of queries.jsonl is not a JSON object"),
-        ({"queries": QUERIES + '{"_id": "q1", "text": "Again?"}'}, "Line 5 of queries.jsonl has the id 'q1' once more"),
+        ({"corpus": CORPUS + "{"}, "Line 5 of corpus.jsonl does not fit (Invalid JSON"),
+        ({"corpus": CORPUS + "[]"}, "Line 5 of corpus.jsonl does not fit"),
+        (
+            {"corpus": CORPUS + '{"_id": "seas"}'},
+            "(text: Field required). Each line is a JSON object",
+        ),
+        ({"corpus": CORPUS + '{"_id": "\udcff", "text": ""}'}, "Line 5 of corpus.jsonl does not fit"),
+        ({"corpus": CORPUS + '{"_id": "\\ud800", "text": ""}'}, "Line 5 of corpus.jsonl does not fit"),
+        ({"queries": QUERIES + '{"_id": "q4", "text": " "}'}, "Line 5 of queries.jsonl does not fit"),
+        ({"queries": QUERIES + '{"_id": "q1", "text": "Again?"}'}, "queries.jsonl has the id 'q1' twice"),
     ],
 )
 def test_files_that_cannot_be_measured_on_are_refused_with_their_place(
     tmp_path: Path, broken: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(BeirRefused) as refusal:
+    with pytest.raises(LinesRefused) as refusal:
         collection(tmp_path, **broken)
     assert message in str(refusal.value)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BeirRefused, match=r"corpus\.jsonl cannot be read: No such file"):
+    with pytest.raises(LinesRefused, match=r"corpus\.jsonl cannot be read: No such file"):
         read_collection(*(tmp_path / name for name in ("corpus.jsonl", "queries.jsonl", "qrels.tsv")))
 
 
@@ -141,7 +145,7 @@ def named(paths: tuple[Path, Path, Path]) -> list[str | Path]:
 def test_a_refusal_is_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
     code, out, err = parley(*named(files(tmp_path, corpus="nonsense")))
     assert (code, out) == (1, "")
-    assert err.startswith("Line 1 of corpus.jsonl is not a JSON object")
+    assert err.startswith("Line 1 of corpus.jsonl does not fit")
     assert "Traceback" not in err
 
 

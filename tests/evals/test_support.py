@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from evals.command import evals_app
-from evals.support import Pair, PairsRefused, measure
+from evals.lines import LinesRefused
+from evals.support import Pair, measure
 
 SOURCE = "Staff may carry over 5 unused days. They expire on 31 March."
 GOOD = {"premise": SOURCE, "claim": "Staff may carry over 5 unused days.", "label": 1}
@@ -45,13 +46,13 @@ def test_both_kinds_of_mistake_weigh_alike_and_ties_count_half() -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("nonsense", "line 2 of pairs.jsonl is not a pair: Invalid JSON"),
-        ("[]", "line 2 of pairs.jsonl is not a pair"),
-        ('{"premise": "a", "claim": "b"}', "(label): Field required"),
-        ('{"premise": "a", "claim": "b", "label": 2}', "(label): Input should be 0 or 1"),
-        ('{"premise": 1, "claim": "b", "label": 1}', "(premise): Input should be a valid string"),
-        (b'{"premise": "\xff", "claim": "b", "label": 1}', "line 2 of pairs.jsonl is not a pair"),
-        ("[" * 100_000, "line 2 of pairs.jsonl is not a pair"),
+        ("nonsense", "Line 2 of pairs.jsonl does not fit (Invalid JSON"),
+        ("[]", "Line 2 of pairs.jsonl does not fit"),
+        ('{"premise": "a", "claim": "b"}', "(label: Field required)"),
+        ('{"premise": "a", "claim": "b", "label": 2}', "(label: Input should be 0 or 1)"),
+        ('{"premise": 1, "claim": "b", "label": 1}', "(premise: Input should be a valid string"),
+        (b'{"premise": "\xff", "claim": "b", "label": 1}', "Line 2 of pairs.jsonl does not fit"),
+        ("[" * 100_000, "Line 2 of pairs.jsonl does not fit"),
     ],
 )
 def test_a_malformed_line_is_named(tmp_path: Path, line: str | bytes, complaint: str) -> None:
@@ -62,11 +63,17 @@ def test_a_malformed_line_is_named(tmp_path: Path, line: str | bytes, complaint:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("text", ["", lines(GOOD), lines(WRONG, WRONG)])
+@pytest.mark.parametrize("text", [lines(GOOD), lines(WRONG, WRONG)])
 def test_one_label_alone_measures_nothing(tmp_path: Path, text: str) -> None:
     result = run(tmp_path, text, "--json")
     assert result.exit_code == 1
     assert "Both labels are needed" in result.stderr
+
+
+def test_an_empty_file_measures_nothing(tmp_path: Path) -> None:
+    result = run(tmp_path, "\n\n")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "pairs.jsonl is empty" in result.stderr
 
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
@@ -76,5 +83,5 @@ def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_refusal_can_be_caught() -> None:
-    with pytest.raises(PairsRefused):
+    with pytest.raises(LinesRefused):
         measure([])
