@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ingest.errors import Reason
+from ingest.reasons import Reason
 
 Status = Literal["added", "changed", "unchanged", "removed", "empty", "refused"]
 STATUSES: tuple[Status, ...] = ("added", "changed", "unchanged", "removed", "empty", "refused")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from ingest.errors import Reason, RefusedFile
+from ingest.errors import RefusedFile
+from ingest.reasons import Reason
 from ingest.report import FileReport, IngestReport, Status
 
 _AGAIN_AND_AGAIN = 3

@@ -16,8 +16,9 @@ from types import TracebackType
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from ingest.confinement import deny_network_and_programs
-from ingest.errors import Reason, RefusedFile
+from ingest.errors import RefusedFile
 from ingest.parsers import parse
+from ingest.reasons import Reason
 from ingest.settings import IngestSettings
 from ingest.splitting import Piece, split
 

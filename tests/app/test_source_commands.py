@@ -18,7 +18,7 @@ from app.cli import app as cli
 from app.settings import ConfigurationError, load_settings
 from app.source_commands import sources_app
 from app.sources import open_sources
-from ingest.errors import Reason
+from ingest.reasons import Reason
 from ingest.report import FileReport, IngestReport
 from ingest.sources.configured import Sources
 
