@@ -41,16 +41,34 @@ def select_quotes(
     return _numbered(_joined(_chosen(rank(question, hits, encode, settings), settings)))
 
 
-def _chosen(ranked: Sequence[Ranked], settings: AnsweringSettings) -> list[Ranked]:
+def select_report_quotes(
+    question: str, hits: Sequence[Hit], encode: Encode, settings: AnsweringSettings
+) -> list[Quote]:
+    """Twice as much, for a question asked of a whole report: what it says in several places, one stretch a page."""
+    twice = settings.doubled()
+    return _numbered(_joined(_chosen(rank(question, hits, encode, twice), twice, once_a_page=True)))
+
+
+def _chosen(ranked: Sequence[Ranked], settings: AnsweringSettings, *, once_a_page: bool = False) -> list[Ranked]:
     """The best without near-repeats, within the limits; a pronoun brings the sentence before it along."""
     chosen: list[Ranked] = []
     for best in ranked:
         if best.score < ranked[0].score - settings.score_gap:
             break
+        if once_a_page and any(_same_page_elsewhere(best, other) for other in chosen):
+            continue
         for each in (best, _context(best)):
             if each and _fits(each, chosen, settings):
                 chosen.append(each)
     return chosen
+
+
+def _same_page_elsewhere(one: Ranked, other: Ranked) -> bool:
+    """Whether both stand on one page of a document, and are not next to one another."""
+    left, right = one.candidate.hit.passage, other.candidate.hit.passage
+    if left.id == right.id:
+        return abs(one.candidate.index - other.candidate.index) > 1
+    return left.page is not None and (left.document_id, left.page) == (right.document_id, right.page)
 
 
 def _fits(one: Ranked, chosen: Sequence[Ranked], settings: AnsweringSettings) -> bool:

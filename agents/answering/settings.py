@@ -6,7 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class AnsweringSettings(BaseModel):
-    """How much is quoted, and when the documents count as not answering."""
+    """How much is quoted, and when the documents count as not answering.
+
+    Of a report that the question names, twice as much is read and quoted.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,3 +27,8 @@ class AnsweringSettings(BaseModel):
     """Say that the documents don't answer where the likelihood that they do is lower; 0.5 refuses far more."""
     nearest_from: float = Field(default=0.2, ge=-1, le=1)
     """Similarity from which a passage is shown as near to a question that the documents don't answer."""
+
+    def doubled(self) -> AnsweringSettings:
+        """The same with twice as much read and quoted."""
+        amounts = ("passages", "candidates", "max_sentences", "max_chars")
+        return self.model_copy(update={name: 2 * getattr(self, name) for name in amounts})

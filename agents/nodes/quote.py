@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 from agents.answering.abstention import answerability, nearest
 from agents.answering.compose import abstention_markdown, citations, evidence_markdown
-from agents.answering.quotes import select_quotes
+from agents.answering.quotes import select_quotes, select_report_quotes
 from agents.state import Turn, TurnState
 from agents.turn import Evidence
 
@@ -18,7 +18,8 @@ async def quote(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     """Choose and show the quotes; where they hardly answer, say so, and show them as what comes nearest."""
     turn = runtime.context
     encode = partial(turn.parts.corpus.encode, release=turn.arm.release)
-    chosen = await asyncio.to_thread(select_quotes, state["topic"], state["hits"], encode, turn.parts.answering)
+    select = select_quotes if state["topic"] == state["search_question"] else select_report_quotes
+    chosen = await asyncio.to_thread(select, state["topic"], state["hits"], encode, turn.parts.answering)
     answers = answerability(chosen) >= turn.parts.answering.abstain_below
     shown = chosen if answers else nearest(chosen, turn.parts.answering)
     text = f"{evidence_markdown(shown)}\n\n" if answers else abstention_markdown(shown)

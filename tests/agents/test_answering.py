@@ -11,7 +11,7 @@ from agents.answering.abstention import answerability, nearest
 from agents.answering.answer_type import asks_number, offers_number
 from agents.answering.compose import NOT_FOUND, abstention_markdown, citations, evidence_markdown
 from agents.answering.markdown import escape
-from agents.answering.quotes import Quote, select_quotes
+from agents.answering.quotes import Quote, select_quotes, select_report_quotes
 from agents.answering.ranking import Match
 from agents.answering.settings import AnsweringSettings
 from agents.answering.units import units
@@ -85,6 +85,31 @@ def test_never_more_than_the_settings_allow(sentences: int) -> None:
     quotes = select_quotes("unused days", hits(long), encode, settings)
     assert 1 <= sum(quote.text.count("count.") for quote in quotes) <= sentences
     assert sum(len(quote.text) for quote in quotes) <= 150 + 2
+
+
+def test_a_report_is_quoted_from_twice_as_many_places_once_a_page() -> None:
+    def page(number: int, text: str) -> Passage:
+        return passage(text, name="report.pdf", page=number)
+
+    report = hits(
+        page(1, "Debt rose to 5 million. The canteen is open. Debt of the plant in Turin is old."),
+        page(1, "Debt is told in notes by the board."),
+        *(page(number, f"Debt of branch {number} fell, as {word} wrote.") for number, word in enumerate("stuvw", 2)),
+    )
+    settings = AnsweringSettings(max_sentences=2, score_gap=9)
+    quotes = select_report_quotes("How has debt changed?", report, encode, settings)
+    pages = [quote.hit.passage.page for quote in quotes]
+    assert len(pages) == len(set(pages)) == 4
+    assert len(select_quotes("How has debt changed?", report, encode, settings)) == 2
+
+
+def test_a_report_without_pages_is_quoted_once_a_passage() -> None:
+    first = passage("Debt rose. Debt is old. The canteen is open. Debt of the plant stays.", name="report.md")
+    second = passage("Debt fell in spring.", name="report.md")
+    settings = AnsweringSettings(score_gap=9)
+    quotes = select_report_quotes("How has debt changed?", hits(first, second), encode, settings)
+    sources = [quote.hit.passage.id for quote in quotes]
+    assert len(sources) == len(set(sources)) == 2
 
 
 def test_text_without_sentences_is_cut_to_size() -> None:

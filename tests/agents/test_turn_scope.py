@@ -19,6 +19,10 @@ from retrieval.settings import RetrievalSettings
 REPORTS = {
     "2023 Q1 [draft] ACM.md": ["The net income of the company was 11 million.", "Acme makes gates."],
     "2023 Q2 ACM.md": ["The net income of the company was 22 million.", "Acme makes gates and bridges."],
+    "2022 Q4 ACM.md": [
+        f"The net income of {part} was {part[1:]} million." for part in ("G12", "B17", "T25", "R31", "K48")
+    ]
+    + ["Acme makes nothing yet."],
     "2023 Q1 BLT.md": ["The net income of the company was 33 million.", "Bolt makes bolts."],
 }
 
@@ -62,6 +66,13 @@ async def test_the_report_of_the_period_answers(open_assistant, ask, reports, qu
     assert result.status == "answered"
     assert figure in result.text
     assert len({citation.passage.document for citation in result.citations}) == 1
+
+
+async def test_a_report_is_quoted_at_more_length_than_a_corpus(open_assistant, ask, reports) -> None:
+    async with open_assistant(ScriptedChat(), parts={"corpus": reports}) as assistant:
+        of_report = await assistant.ask(ask("What was the net income of Acme in Q4 2022?"))
+        of_all = await assistant.ask(ask("What was the net income of the company?"))
+    assert len(of_report.citations) > 3 >= len(of_all.citations) > 0
 
 
 async def test_a_period_without_a_report_is_looked_for_everywhere(open_assistant, ask, reports) -> None:

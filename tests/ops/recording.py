@@ -100,7 +100,8 @@ def recorded(store: OpsStore, serve: Serve, folder: Path) -> Iterator[Used]:
     with serve(store, wrap=lambda app: Recorder(app, sent)) as url, requests.Session() as session:
         environment = {"PATH": os.environ["PATH"], "LANGSMITH_ENDPOINT": url, "LANGSMITH_API_KEY": KEY}
         steps = [f"{area}.write" for area in AREAS]
-        subprocess.run([sys.executable, DRIVER, state, *steps], env=environment, check=True, capture_output=True)
+        done = subprocess.run([sys.executable, DRIVER, state, *steps], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
         session.headers["x-api-key"] = KEY
         # A server that refuses before it has read the body closes the connection, and this may cut off the answer.
         session.mount("http://", HTTPAdapter(max_retries=Retry(5, status=0, allowed_methods=None)))
