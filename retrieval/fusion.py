@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from math import dist, sqrt
+from statistics import fmean
 
 from retrieval.store.base import Found
 
@@ -17,15 +17,16 @@ def fuse(found: Sequence[Found], *, dense_weight: float) -> list[tuple[float, Fo
     """
     if not found:
         return []
-    meaning = dense_weight * _deviations([each.dense for each in found])
-    words = (1 - dense_weight) * _deviations([each.sparse or 0.0 for each in found])
-    best = meaning.max() + words.max() or 1.0
-    scores = ((meaning + words) / best).tolist()
+    meaning = _deviations([each.dense for each in found], dense_weight)
+    words = _deviations([each.sparse or 0.0 for each in found], 1 - dense_weight)
+    best = max(meaning) + max(words) or 1.0
+    scores = [(one + other) / best for one, other in zip(meaning, words, strict=True)]
     ranked = zip(scores, found, strict=True)
     return sorted(ranked, key=lambda pair: (-pair[0], pair[1].point))
 
 
-def _deviations(scores: Sequence[float]) -> np.ndarray:
-    """How far each score lies above the lowest, in standard deviations; all 0 where they do not differ."""
-    above = np.subtract(scores, min(scores))
-    return above / (above.std() or 1.0)
+def _deviations(scores: Sequence[float], weight: float) -> list[float]:
+    """How far each score lies above the lowest, in standard deviations, weighted; all 0 where they do not differ."""
+    lowest, mean = min(scores), fmean(scores)
+    deviation = dist(scores, [mean] * len(scores)) / sqrt(len(scores)) or 1.0
+    return [weight * (score - lowest) / deviation for score in scores]

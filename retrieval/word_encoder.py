@@ -43,7 +43,7 @@ class AskedWords:
 
     def held(self, words: frozenset[int]) -> tuple[str, ...]:
         """Those of its words that are among a passage's."""
-        return tuple(word for word, ids in self.ids.items() if ids & words)
+        return tuple(word for word, ids in self.ids.items() if not ids.isdisjoint(words))
 
 
 class WordEncoder:

@@ -175,10 +175,14 @@ Ranking = dict[PointId, float]
 """Scores by point, best first."""
 
 
-def join(near: Ranking, matched: Ranking, rescore: Callable[[str, list[PointId]], Ranking]) -> list[Found]:
-    """Both rankings as one list, where `rescore(vector_name, points)` gives the scores that one of them lacks."""
-    dense = near | rescore(DENSE, [point for point in matched if point not in near])
-    sparse = matched | rescore(SPARSE, [point for point in near if point not in matched])
+Rescore = Callable[[set[PointId], set[PointId]], Sequence[Ranking]]
+"""Scores the first points by meaning, and the second by words."""
+
+
+def join(near: Ranking, matched: Ranking, rescore: Rescore) -> list[Found]:
+    """Both rankings as one list, with the scores that one of them lacks."""
+    nearness, matches = rescore(matched.keys() - near.keys(), near.keys() - matched.keys())
+    dense, sparse = near | nearness, matched | matches
     dense_places, sparse_places = _places(near), _places(matched)
     return [
         Found(point, score, sparse.get(point), dense_places.get(point), sparse_places.get(point))
@@ -187,13 +191,12 @@ def join(near: Ranking, matched: Ranking, rescore: Callable[[str, list[PointId]]
 
 
 def _places(ranking: Ranking) -> dict[PointId, int]:
-    return {point: place for place, point in enumerate(ranking, start=1)}
+    return dict(zip(ranking, range(1, len(ranking) + 1), strict=True))
 
 
 def read_passage(payload: Mapping[str, Any] | None) -> Passage:
     """The passage in a stored payload."""
-    payload = payload or {}
-    return Passage.model_validate({field: payload[field] for field in Passage.model_fields if field in payload})
+    return Passage.model_validate(payload or {})
 
 
 def reopened(payload: Mapping[str, Any] | None, release: int) -> tuple[PointId, dict[str, Any]]:

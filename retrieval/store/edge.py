@@ -63,22 +63,20 @@ class EdgeStore:
         return cls(folder, optimize_above, compression)
 
     def search(self, question: Question, candidates: int) -> list[Found]:
+        meaning = edge.Query.Nearest(question.dense.tolist(), using=DENSE)
+        words = edge.Query.Nearest(edge.SparseVector(*question.sparse), using=SPARSE)
+
+        def rank(by_meaning: edge.Filter, by_words: edge.Filter) -> list[Ranking]:
+            requests = [
+                _request(meaning, by_meaning, candidates, self._in_full),
+                _request(words, by_words, candidates),
+            ]
+            return [_ranking(points) for points in self._shard.query_batch(edge.QueryBatchRequest(requests))]
+
         scope = edge.Filter(must=[*_scope(question)])
-        vectors: dict[str, Any] = {
-            DENSE: question.dense.tolist(),
-            SPARSE: edge.SparseVector(*question.sparse),
-        }
-
-        def rescore(name: str, points: list[PointId]) -> Ranking:
-            if not points:
-                return {}
-            chosen = edge.Filter(must=[edge.HasIdCondition(set(points))])
-            return _ranking(self._shard.query(self._nearest(name, vectors[name], chosen, len(points))))
-
-        requests = [self._nearest(name, vectors[name], scope, candidates) for name in vectors]
         with _translated(self._folder):
-            near, matched = self._shard.query_batch(edge.QueryBatchRequest(requests))
-            return join(_ranking(near), _ranking(matched), rescore)
+            near, matched = rank(scope, scope)
+            return join(near, matched, lambda unranked, unmatched: rank(_only(unranked), _only(unmatched)))
 
     def read(self, points: Sequence[PointId]) -> dict[PointId, Held]:
         with _translated(self._folder):
@@ -169,13 +167,6 @@ class EdgeStore:
             if offset is None:
                 return
 
-    def _nearest(self, name: str, vector: Any, chosen: edge.Filter, limit: int) -> edge.QueryRequest:
-        query = edge.Query.Nearest(vector, using=name)
-        params = self._in_full if name == DENSE else None
-        return edge.QueryRequest(
-            limit=limit, query=query, filter=chosen, params=params, with_payload=False, with_vector=False
-        )
-
     @property
     def _in_full(self) -> edge.SearchParams | None:
         """Have the candidates that compressed vectors propose compared again in full."""
@@ -236,7 +227,10 @@ def _translated(folder: Path) -> Iterator[None]:
 
 
 def _config(dimension: int, compression: Compression) -> edge.EdgeConfig:
-    """What a draft is built with, a copy too: a changed compression takes effect when its graph is built."""
+    """What a draft is built with, a copy too: a changed compression takes effect when its graph is built.
+
+    With one search thread the engine searches in the thread that asks, and hands nothing over to a pool.
+    """
     return edge.EdgeConfig(
         vectors={
             DENSE: edge.EdgeVectorParams(
@@ -244,6 +238,7 @@ def _config(dimension: int, compression: Compression) -> edge.EdgeConfig:
             )
         },
         sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        max_search_threads=1,
         wal_enabled=False,
     )
 
@@ -269,8 +264,20 @@ def _dense(record: edge.Record) -> np.ndarray:
     return np.asarray(vectors[DENSE], dtype=np.float32)
 
 
+def _request(
+    query: edge.Query, chosen: edge.Filter, limit: int, params: edge.SearchParams | None = None
+) -> edge.QueryRequest:
+    return edge.QueryRequest(
+        limit=limit, query=query, filter=chosen, params=params, with_payload=False, with_vector=False
+    )
+
+
 def _ranking(points: Sequence[edge.ScoredPoint]) -> Ranking:
-    return {cast("PointId", point.id): point.score for point in points}
+    return cast("Ranking", {point.id: point.score for point in points})
+
+
+def _only(points: set[PointId]) -> edge.Filter:
+    return edge.Filter(must=[edge.HasIdCondition({*points})])
 
 
 def _is(field: str, value: str | int) -> edge.FieldCondition:

@@ -55,17 +55,19 @@ class ServerStore:
         self._streams = streams
 
     def search(self, question: Question, candidates: int) -> list[Found]:
+        meaning, words = question.dense.tolist(), _sparse(question.sparse)
+
+        def rank(by_meaning: models.Filter, by_words: models.Filter) -> list[Ranking]:
+            return self._query(
+                [
+                    self._nearest(DENSE, meaning, by_meaning, candidates),
+                    self._nearest(SPARSE, words, by_words, candidates),
+                ]
+            )
+
         scope = models.Filter(must=[*_scope(question)])
-        vectors: dict[str, Any] = {DENSE: question.dense.tolist(), SPARSE: _sparse(question.sparse)}
-
-        def rescore(name: str, points: list[PointId]) -> Ranking:
-            if not points:
-                return {}
-            chosen = models.Filter(must=[models.HasIdCondition(has_id=list(points))])
-            return self._query([self._nearest(name, vectors[name], chosen, len(points))])[0]
-
-        near, matched = self._query([self._nearest(name, vectors[name], scope, candidates) for name in vectors])
-        return join(near, matched, rescore)
+        near, matched = rank(scope, scope)
+        return join(near, matched, lambda unranked, unmatched: rank(_only(unranked), _only(unmatched)))
 
     def read(self, points: Sequence[PointId]) -> dict[PointId, Held]:
         with _translated():
@@ -303,6 +305,10 @@ def _words(record: models.Record) -> frozenset[int]:
 
 def _sparse(vector: SparseVector) -> models.SparseVector:
     return models.SparseVector(indices=vector.indices, values=vector.values)
+
+
+def _only(points: set[PointId]) -> models.Filter:
+    return models.Filter(must=[models.HasIdCondition(has_id=list(points))])
 
 
 def _is(field: str, value: str | int) -> models.FieldCondition:

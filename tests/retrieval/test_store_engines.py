@@ -13,11 +13,12 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import qdrant_edge as edge
 
 from retrieval.errors import StoreUnavailable
 from retrieval.passages import EVERYONE, Passage
 from retrieval.settings import RetrievalSettings
-from retrieval.store.base import Entry, PassageStore, Question
+from retrieval.store.base import DENSE, SPARSE, Entry, PassageStore, Question
 from retrieval.store.factory import build_stores
 from retrieval.store.folders import copy_folder, sync_folder
 from retrieval.word_encoder import SparseVector
@@ -89,6 +90,31 @@ def test_a_big_draft_is_optimised_and_finds_the_same(tmp_path: Path) -> None:
     reader = stores.open(name)
     assert before & find(reader, question) >= {"p5"}
     assert reader.count(1) == 2000
+
+
+def test_a_release_is_searched_without_a_pool_of_threads(tmp_path: Path) -> None:
+    """One made by an earlier version is too, from its next draft on."""
+    stores = build_stores(RetrievalSettings(), tmp_path, owner="test")
+    (tmp_path / "1").mkdir(parents=True)
+    pooled = edge.EdgeConfig(
+        vectors={DENSE: edge.EdgeVectorParams(size=32, distance=edge.Distance.Cosine)},
+        sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        wal_enabled=False,
+    )
+    edge.EdgeShard.create(str(tmp_path / "1"), pooled).close()
+    name, draft = stores.fork("1", 2, 32)
+    draft.add(entries(10, 32))
+    draft.flush()
+    draft.close()
+    before = threads()
+    reader = stores.open(name)
+    assert find(reader, Question(entries(1, 32)[0].dense, SparseVector([0], [1.0]), 1, [EVERYONE]))
+    assert threads() - before <= 1
+    reader.close()
+
+
+def threads() -> int:
+    return len(os.listdir("/proc/self/task"))
 
 
 def test_a_reader_keeps_working_when_its_folder_is_pruned(tmp_path: Path) -> None:
