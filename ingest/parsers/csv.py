@@ -19,13 +19,15 @@ _SAMPLE_ROWS = 50
 
 def parse(data: bytes, stem: str, max_cells: int) -> ParsedDocument:
     """The rows as `column: value` lines; the delimiter is the one that cuts most rows alike."""
-    csv.field_size_limit(max(len(data), 1))
     text = decode(data)
     outline = Outline()
+    before = csv.field_size_limit(max(len(text), 1))
     try:
         add_grid(outline, _rows(text, _delimiter(text)), max_cells)
     except csv.Error as error:
         raise RefusedFile("broken", f"Its rows cannot be told apart ({error}).") from error
+    finally:
+        csv.field_size_limit(before)  # it holds for the whole process
     return ParsedDocument(stem, outline.finish())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import struct
 from datetime import date, datetime
@@ -38,6 +39,14 @@ def refusal(name: str, data: bytes, settings: IngestSettings = SETTINGS) -> str:
     with pytest.raises(RefusedFile) as caught:
         parse(name, data, settings)
     return caught.value.reason
+
+
+def test_what_other_tables_of_the_process_may_hold_stays_as_it_was() -> None:
+    before = csv.field_size_limit()
+    read("a.csv", "Ann,25\nBob,28\n")
+    assert csv.field_size_limit() == before
+    assert refusal("a.csv", b"a,b\n" * 60, IngestSettings(max_cells=100)) == "too_large"
+    assert csv.field_size_limit() == before
 
 
 @pytest.mark.parametrize(("name", "delimiter"), [("a.csv", ","), ("a.csv", ";"), ("a.tsv", "\t"), ("a.csv", "|")])

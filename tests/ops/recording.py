@@ -101,7 +101,7 @@ def recorded(store: OpsStore, serve: Serve, folder: Path) -> Iterator[Used]:
         environment = {"PATH": os.environ["PATH"], "LANGSMITH_ENDPOINT": url, "LANGSMITH_API_KEY": KEY}
         steps = [f"{area}.write" for area in AREAS]
         done = subprocess.run([sys.executable, DRIVER, state, *steps], env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         session.headers["x-api-key"] = KEY
         # A server that refuses before it has read the body closes the connection, and this may cut off the answer.
         session.mount("http://", HTTPAdapter(max_retries=Retry(5, status=0, allowed_methods=None)))
