@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.reporting import reporting
+
 if TYPE_CHECKING:
     from app.auth.users import Account, Accounts
     from app.evidence import Ledger
@@ -143,7 +145,7 @@ def _add_list(app: typer.Typer, open_records: OpenRecords, console: Console) -> 
     @app.command("list")
     def list_documents(group: OfGroup = "", as_json: AsJson = False) -> None:
         """Show every document of the published release, with its reader groups and its owner."""
-        with _reporting(), open_records() as records:
+        with reporting(), open_records() as records:
             held = [one for one in records.corpus.documents().values() if group in ("", *one.groups)]
         if as_json:
             _print_json(console, [one.model_dump(include={"name", "source", "groups", "owner"}) for one in held])
@@ -158,7 +160,7 @@ def _add_check(app: typer.Typer, open_records: OpenRecords, console: Console) ->
         as_json: AsJson = False,
     ) -> None:
         """Show who may read a document, and prove that nobody else finds a passage of it."""
-        with _reporting(), open_records() as records:
+        with reporting(), open_records() as records:
             checked = [check(records, one) for one in records.corpus.documents().values() if one.name == name]
         if not checked:
             Console(stderr=True).print(f"There is no document {name!r}. `parley documents` lists them.", markup=False)
@@ -168,18 +170,6 @@ def _add_check(app: typer.Typer, open_records: OpenRecords, console: Console) ->
         else:
             console.print("\n\n".join(map(_report, checked)), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1 if any(one.found for one in checked) else 0)
-
-
-@contextmanager
-def _reporting() -> Iterator[None]:
-    """A refusal is one line on stderr and exit status 1."""
-    from retrieval.errors import RetrievalError
-
-    try:
-        yield
-    except RetrievalError as error:
-        Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
 
 
 def _table(documents: Sequence[Document]) -> Table:

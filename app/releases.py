@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from app.reporting import reporting
 
 if TYPE_CHECKING:
     from retrieval.passages import KeptRelease
@@ -48,7 +50,7 @@ def _add_reading(app: typer.Typer, open_releases: OpenReleases, arms: ArmsByRele
     @app.command("list")
     def list_releases(as_json: AsJson = False) -> None:
         """Show every release that is kept."""
-        with _reporting(), open_releases() as releases:
+        with reporting(), open_releases() as releases:
             kept = releases.kept()
         if as_json:
             _print_json(console, [{**one.model_dump(), "arms": [*arms().get(one.number, ())]} for one in kept])
@@ -65,7 +67,7 @@ def _add_reading(app: typer.Typer, open_releases: OpenReleases, arms: ArmsByRele
         as_json: AsJson = False,
     ) -> None:
         """Show what a release changed: documents, and passages in each."""
-        with _reporting(), open_releases() as releases:
+        with reporting(), open_releases() as releases:
             found = releases.diff(older, newer)
         if as_json:
             hidden = None if passages else {"documents": {"__all__": {"texts"}}}
@@ -78,34 +80,22 @@ def _add_changing(app: typer.Typer, open_releases: OpenReleases, console: Consol
     @app.command()
     def publish(number: Number) -> None:
         """Let readers see this release from their next question on."""
-        with _reporting(), open_releases() as releases:
+        with reporting(), open_releases() as releases:
             _say(console, f"Release {releases.publish(number).number} is published.")
 
     @app.command()
     def rollback() -> None:
         """Publish the release that the published one was built on."""
-        with _reporting(), open_releases() as releases:
+        with reporting(), open_releases() as releases:
             _say(console, f"Release {releases.rollback().number} is published again.")
 
     @app.command()
     def prune(keep: Keep = 1) -> None:
         """Forget all but the newest releases, the published one, and those that arms of experiments name."""
-        with _reporting(), open_releases() as releases:
+        with reporting(), open_releases() as releases:
             forgotten = releases.prune(keep)
         listed = ", ".join(map(str, forgotten)) or "none"
         _say(console, f"Forgotten: {listed}. What they share an index with others in, the next ingest frees.")
-
-
-@contextmanager
-def _reporting() -> Iterator[None]:
-    """A refusal is one line on stderr and exit status 1."""
-    from retrieval.errors import RetrievalError
-
-    try:
-        yield
-    except RetrievalError as error:
-        Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
 
 
 def _table(kept: list[KeptRelease], arms: Mapping[int, Sequence[str]]) -> Table:

@@ -12,12 +12,10 @@ from langsmith import trace
 from agents.answering import scope
 from agents.answering.followup import standalone
 from agents.state import Turn, TurnState
-from retrieval.filters import Filters
+from retrieval.filters import MAX_PATTERN_CHARS, MAX_PATTERNS, Filters
 from retrieval.passages import Hit
 
 SUBJECT_PASSAGES = 50
-MAX_DOCUMENTS = 20
-MAX_NAME_CHARS = 200
 
 
 async def retrieve(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
@@ -40,7 +38,7 @@ async def narrowed(turn: Turn, question: str) -> tuple[str, Filters | None]:
     if turn.request.where or not subject:
         return question, turn.request.where
     told = scope.documents(question, await search(turn, subject, None, SUBJECT_PASSAGES))
-    names = [name for name in map(escape, told) if len(name) <= MAX_NAME_CHARS][:MAX_DOCUMENTS]
+    names = [name for name in map(escape, told) if len(name) <= MAX_PATTERN_CHARS][:MAX_PATTERNS]
     return (scope.topic(question), Filters(documents=tuple(names))) if names else (question, None)
 
 

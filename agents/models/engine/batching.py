@@ -133,10 +133,9 @@ class Batching:
         if self._llama.is_end(token):
             self._end(running, "stop")
             return
-        logprob = self._llama.logprob(at, token) if request.sampling.logprobs else None
         running.tokens.append(token)
         running.answered += 1
-        self._emit(Token(id=request.id, token=token, logprob=logprob))
+        self._emit(Token(id=request.id, token=token))
         if running.answered == request.sampling.max_tokens:
             self._end(running, "length")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import llama_cpp as native
-import numpy as np
 
 from agents.models.engine.requests import Sampling
 from agents.models.engine.silence import SILENT
@@ -79,7 +78,6 @@ class Llama:
             raise LoadFailed
         self._memory = native.llama_get_memory(self._context)
         self._batch = native.llama_batch_init(BATCH_TOKENS, 0, 1)
-        self.lane_tokens: int = native.llama_n_ctx_seq(self._context)
 
     def abort_on(self, flag: StopFlag) -> None:
         """Let a raised flag, which must live as long as this, break off what is being computed."""
@@ -132,20 +130,6 @@ class Llama:
     def choose(self, sampler: Sampler, index: int) -> int:
         """The next token after the `index`-th step of the last batch."""
         return native.llama_sampler_sample(sampler.chain, self._context, index)
-
-    def logprob(self, index: int, token: int) -> float:
-        """The natural logarithm of a token's likelihood after the `index`-th step of the last batch."""
-        logits = np.ctypeslib.as_array(
-            native.llama_get_logits_ith(self._context, index), (native.llama_vocab_n_tokens(self._vocab),)
-        )
-        highest = logits.max()
-        return float(logits[token] - highest - np.log(np.exp(logits - highest).sum()))
-
-    def close(self) -> None:
-        """Free the memory."""
-        native.llama_batch_free(self._batch)
-        native.llama_free(self._context)
-        native.llama_model_free(self._model)
 
 
 class Sampler:

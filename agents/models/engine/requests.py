@@ -34,7 +34,6 @@ class Sampling(BaseModel):
     seed: int | None = None
     grammar: str | None = None
     """GBNF; its root rule is `root`."""
-    logprobs: bool = False
 
 
 class Request(BaseModel):
@@ -54,7 +53,6 @@ class Token(BaseModel):
 
     id: int
     token: int
-    logprob: float | None = None
 
 
 class Begun(BaseModel):
