@@ -62,7 +62,7 @@ class Search:
         return weight if not known or set(known).intersection(asked.languages) else weight / 2
 
     def _different(self, ranked: Ranked, asked: AskedWords, wanted: int) -> list[Hit]:
-        """The first `wanted` hits, each passage once, and those that nearly repeat a better one behind the others."""
+        """The first `wanted` hits, those that repeat a better one behind the others."""
         kept = Different()
         for at in range(0, len(ranked), wanted):
             batch = ranked[at : at + wanted]

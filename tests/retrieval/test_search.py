@@ -180,11 +180,12 @@ def test_a_passage_outside_the_candidates_of_one_ranking_has_its_score_but_no_ra
     assert all(hit.dense > 0 and hit.sparse for hit in hits)
 
 
-def test_a_copy_of_a_better_passage_is_left_out(shelf: Shelf) -> None:
-    copies = [file(f"copy {number}.md", "Five days of leave carry over.") for number in range(5)]
+def test_copies_come_behind_what_differs_and_are_not_lost(shelf: Shelf) -> None:
+    copies = [file(f"copy {number}.md", "Five days of leave carry over.") for number in range(3)]
     corpus = shelf.holding(*copies, MENU)
     hits = found(corpus, "how many days of leave", limit=2)
     assert sorted(texts(hits)) == ["Five days of leave carry over.", MENU[1][0].text]
+    assert len(found(corpus, "how many days of leave", limit=4)) == 4
 
 
 def test_the_same_text_under_another_heading_says_something_else(shelf: Shelf) -> None:
