@@ -227,7 +227,10 @@ def _translated(folder: Path) -> Iterator[None]:
 
 
 def _config(dimension: int, compression: Compression) -> edge.EdgeConfig:
-    """What a draft is built with, a copy too: a changed compression takes effect when its graph is built."""
+    """What a draft is built with, a copy too: a changed compression takes effect when its graph is built.
+
+    With one search thread the engine searches in the thread that asks, and hands nothing over to a pool.
+    """
     return edge.EdgeConfig(
         vectors={
             DENSE: edge.EdgeVectorParams(
@@ -235,6 +238,7 @@ def _config(dimension: int, compression: Compression) -> edge.EdgeConfig:
             )
         },
         sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        max_search_threads=1,
         wal_enabled=False,
     )
 
