@@ -1,5 +1,10 @@
-"""Prompts: versioned files, named `NAME@VERSION.md`, that are never changed once they have been used."""
+"""Prompts: versioned files, named `NAME@VERSION.md`, and pinned commits of the prompt hub.
 
-from agents.prompts.loader import Prompt, UnknownPrompt, known_prompts, load_prompt
+A file is never changed once it has been used: `released.sha256` holds the hash of each.
+"""
 
-__all__ = ["Prompt", "UnknownPrompt", "known_prompts", "load_prompt"]
+from agents.prompts.errors import PromptError, UnknownPrompt
+from agents.prompts.loader import LoadPrompt, known_prompts, load_prompt
+from agents.prompts.prompt import Prompt
+
+__all__ = ["LoadPrompt", "Prompt", "PromptError", "UnknownPrompt", "known_prompts", "load_prompt"]

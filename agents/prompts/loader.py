@@ -1,55 +1,31 @@
-"""Prompt files into chat messages."""
+"""Prompts by name: the files of this folder, and what has been pinned of the prompt hub."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from string import Template
+from types import MappingProxyType
 
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from agents.prompts.errors import UnknownPrompt
+from agents.prompts.prompt import SEPARATOR, Prompt
 
-from agents.answering.quotes import Quote
+FOLDER = Path(__file__).parent
+_NOTHING_PINNED: Mapping[str, Prompt] = MappingProxyType({})
 
-_FOLDER = Path(__file__).parent
-_SEPARATOR = "\n---\n"
-
-
-class UnknownPrompt(ValueError):
-    """No prompt file has this name."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One version of what the model is told."""
-
-    version: str
-    """Its name, such as `answer@1`."""
-    system: str
-    user: str
-    """Template of the user's message, with `$question` and `$quotes`."""
-
-    def render(self, question: str, quotes: Sequence[Quote]) -> list[BaseMessage]:
-        """The messages for one question; each quote is a line `[n] text`."""
-        lines = "\n".join(f"[{quote.number}] {_line(quote)}" for quote in quotes)
-        content = Template(self.user).substitute(question=question.strip(), quotes=lines)
-        return [SystemMessage(self.system), HumanMessage(content)]
+LoadPrompt = Callable[[str], Prompt]
+"""From a prompt's name, as settings write it, to the prompt. Raises `UnknownPrompt`."""
 
 
 def known_prompts() -> list[str]:
-    """The names of all prompts."""
-    return sorted(path.stem for path in _FOLDER.glob("*@*.md"))
+    """The names of all prompt files."""
+    return sorted(path.stem for path in FOLDER.glob("*@*.md"))
 
 
-def load_prompt(name: str) -> Prompt:
-    """Read `NAME@VERSION`; raises `UnknownPrompt`, which names the known ones."""
+def load_prompt(name: str, pinned: Mapping[str, Prompt] = _NOTHING_PINNED) -> Prompt:
+    """What is pinned under the name, or else the file `NAME@VERSION`; raises `UnknownPrompt`, naming the known ones."""
+    if name in pinned:
+        return pinned[name]
     if name not in known_prompts():
-        raise UnknownPrompt(f"There is no prompt {name!r}; there are: {', '.join(known_prompts())}.")
-    system, _, user = (_FOLDER / f"{name}.md").read_text(encoding="utf-8").partition(_SEPARATOR)
+        raise UnknownPrompt(f"There is no prompt {name!r}; there are: {', '.join([*known_prompts(), *pinned])}.")
+    system, _, user = (FOLDER / f"{name}.md").read_text(encoding="utf-8").partition(SEPARATOR)
     return Prompt(version=name, system=system.strip(), user=user.strip())
-
-
-def _line(quote: Quote) -> str:
-    heading = quote.hit.passage.heading.rsplit(" > ", 1)[-1]
-    text = " ".join(quote.text.split())
-    return f"{heading}: {text}" if heading else text

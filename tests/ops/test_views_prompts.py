@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from httpx import Response
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
+from langsmith import Client
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from app.ops.store import OpsStore
+from app.ops.store.prompts.history import readable
 from app.ops.store.prompts.models import Commit, CommitFields, PromptFields
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -101,6 +106,65 @@ def test_a_rollback_that_somebody_else_overtook_is_refused(
     refused = pages.post("/ops/prompts/answer/rollback", data={"commit": versions[0].hash})
     assert refused.status_code == 409
     assert store.prompts.tags.get("answer", "live").commit_id == versions[2].id
+
+
+@pytest.fixture
+def chat(client: Client) -> Client:
+    """The prompt `chat` of two messages, with a model attached."""
+    pushed = ChatPromptTemplate([("system", "Answer {tone}ly."), ("human", "{question}")]).partial(tone="brief")
+    client.push_prompt("chat", object=pushed | RunnableLambda(str))
+    return client
+
+
+def fill_in(pages: TestClient, address: str, **texts: str) -> Response:
+    """Send the form of another version as the page has it, with these texts changed."""
+    form = HTMLParser(pages.get(address).text).css_first("form[action$='/versions']")
+    sent = {one.attributes["name"]: one.attributes.get("value") or "" for one in form.css("input")}
+    sent |= {one.attributes["name"]: one.text() for one in form.css("textarea")}
+    return pages.post(str(form.attributes["action"]), data=sent | texts)
+
+
+def test_another_version_is_written_on_the_page_and_pulled_by_the_client(
+    pages: TestClient, store: OpsStore, chat: Client
+) -> None:
+    assert fill_in(pages, "/ops/prompts/chat", text1="{question}\r\nCite {n}.", description="cites").status_code == 303
+    pulled = chat.pull_prompt("chat")
+    assert pulled.invoke({"question": "Why?", "n": 3}).to_messages()[1].content == "Why?\nCite 3."
+    assert pulled.invoke({"question": "Why?", "n": 3}).to_messages()[0].content == "Answer briefly."
+    newest, first = store.prompts.commits.find("chat").commits
+    assert (newest.description, newest.parent_hash) == ("ann: cites", first.hash)
+    assert readable(newest.manifest).partition("[model]")[2] == readable(first.manifest).partition("[model]")[2] != ""
+
+
+def test_a_version_may_start_from_an_older_one(pages: TestClient, store: OpsStore, versions: list[Commit]) -> None:
+    assert fill_in(pages, f"/ops/prompts/answer/{versions[0].hash[:8]}", text0="Answer in rhyme.").status_code == 303
+    newest = store.prompts.commits.get("answer")
+    assert (newest.manifest["kwargs"]["template"], newest.parent_hash) == ("Answer in rhyme.", versions[2].hash)
+
+
+def test_of_two_who_write_at_once_the_second_is_told(
+    pages: TestClient, store: OpsStore, versions: list[Commit]
+) -> None:
+    late = {"from": versions[1].hash, "parent": versions[1].hash, "text0": "Late."}
+    assert pages.post("/ops/prompts/answer/versions", data=late).status_code == 409
+    assert fill_in(pages, "/ops/prompts/answer").status_code == 409, "nothing was changed"
+    assert pages.post("/ops/prompts/answer/versions", data=late | {"text0": ""}).status_code == 422
+    assert pages.post("/ops/prompts/answer/versions", data={}).status_code == 404
+    assert len(store.prompts.commits.find("answer").commits) == len(versions)
+
+
+def test_what_is_more_than_text_has_no_form(pages: TestClient, store: OpsStore) -> None:
+    odd: list[dict[str, Any]] = [
+        {"number": 5},
+        {"kwargs": {"first": "x"}},
+        {"kwargs": {"messages": [{"id": ["MessagesPlaceholder"], "kwargs": {"variable_name": "history"}}]}},
+        {"kwargs": {"messages": [7, {"id": 5, "kwargs": {"content": ["x"]}}]}},
+    ]
+    store.prompts.create(PromptFields(repo_handle="odd"))
+    for shape in odd:
+        store.prompts.commits.create("odd", CommitFields(manifest=shape))
+        page = pages.get("/ops/prompts/odd")
+        assert (page.status_code, HTMLParser(page.text).css("textarea")) == (200, [])
 
 
 def test_nothing_in_a_prompt_is_code(pages: TestClient, store: OpsStore) -> None:

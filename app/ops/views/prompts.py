@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -9,7 +10,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.ops.store import Conflict, OpsStore
 from app.ops.store.prompts.history import DiffLine, Version, compare, history, readable
-from app.ops.store.prompts.models import LIVE, Commit, Prompt, PromptQuery, Tag, TagMove
+from app.ops.store.prompts.models import LIVE, Commit, CommitFields, Prompt, PromptQuery, Tag, TagMove
+from app.ops.store.prompts.wording import Said, reworded, wording
 from app.ops.views.addresses import BASE, prompt_url
 from app.ops.views.answers import Form, PageRoute, see
 from app.ops.views.lists import Listed, asked, listed, page_number
@@ -20,6 +22,7 @@ from app.ops.views.words import Piece, differences
 PER_PAGE = 50
 VERSIONS = 20
 MOVES = 50
+MAX_DESCRIPTION = 1000
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class PromptPage:
     commit: Commit | None
     """The one that is looked at; None where there is none yet."""
     text: str
+    said: list[Said]
+    """Its messages, for the form that writes another version; none where it is more than text."""
     tags: list[Tag]
     live: Tag | None
     moves: list[TagMove]
@@ -53,7 +58,7 @@ class Between:
 
 
 def build_prompts(state: OpsState) -> APIRouter:
-    """`/prompts`, one prompt, what changed between two versions, and the forms that move what is live."""
+    """`/prompts`, one prompt, what changed between two versions, and the forms that write one and move what is live."""
     router = APIRouter(prefix=f"{BASE}/prompts", route_class=PageRoute)
     store = state.store
 
@@ -83,6 +88,11 @@ def build_prompts(state: OpsState) -> APIRouter:
     def make_live(handle: str, request: Request, form: Form) -> RedirectResponse:
         store.prompts.tags.pin(handle, form.get("commit", ""), by=state.who(request))
         return see(f"{prompt_url(handle)}#live")
+
+    @router.post("/{handle}/versions")
+    def add_version(handle: str, request: Request, form: Form) -> RedirectResponse:
+        _add_version(store, handle, form, state.who(request))
+        return see(prompt_url(handle))
 
     @router.post("/{handle}/rollback")
     def rollback(handle: str, request: Request, form: Form) -> RedirectResponse:
@@ -115,10 +125,23 @@ def prompt_page(store: OpsStore, handle: str, reference: str, number: int) -> Pr
         versions=listed(versions, prompt.num_commits, number, VERSIONS, lambda to: prompt_url(handle, page=to)),
         commit=commit,
         text=readable(commit.manifest) if commit else "",
+        said=wording(commit.manifest) if commit else [],
         tags=tags,
         live=next((tag for tag in tags if tag.name == LIVE), None),
         moves=store.prompts.tags.history(handle)[:MOVES],
     )
+
+
+def _add_version(store: OpsStore, handle: str, form: Mapping[str, str], who: str) -> None:
+    """A version with the texts of the form, on top of the newest that its writer had seen."""
+    written_from = store.prompts.commits.get(handle, form.get("from", ""))
+    texts = [form.get(f"text{n}", "").replace("\r\n", "\n") for n in range(len(wording(written_from.manifest)))]
+    fields = CommitFields(
+        manifest=reworded(written_from.manifest, texts),
+        parent_commit=form.get("parent"),
+        description=f"{who}: {form.get('description', 'edited')}"[:MAX_DESCRIPTION],
+    )
+    store.prompts.commits.create(handle, fields)
 
 
 def _confirm_page(store: OpsStore, handle: str, reference: str) -> HTMLResponse:

@@ -15,7 +15,7 @@ from app.ops.store.prompts.prompts import Prompts
 _MAX_LINES = 1000
 """Comparing takes time that grows with the square of the lines; longer texts are shown as removed and added whole."""
 _CONTEXT_LINES = 3
-_SPEAKERS = {
+SPEAKERS = {
     "SystemMessagePromptTemplate": "system",
     "HumanMessagePromptTemplate": "human",
     "AIMessagePromptTemplate": "ai",
@@ -23,6 +23,7 @@ _SPEAKERS = {
     "HumanMessage": "human",
     "AIMessage": "ai",
 }
+"""Who speaks, by LangChain's name of the message's class."""
 
 
 class DiffLine(BaseModel):
@@ -91,7 +92,7 @@ def _message(message: Any) -> str:
     prompt = kwargs.get("prompt")
     inner = prompt.get("kwargs") if isinstance(prompt, Mapping) else None
     text = inner.get("template") if isinstance(inner, Mapping) else kwargs.get("content")
-    return f"[{_SPEAKERS.get(kind, kind)}]\n{text if isinstance(text, str) else _json(kwargs)}"
+    return f"[{SPEAKERS.get(kind, kind)}]\n{text if isinstance(text, str) else _json(kwargs)}"
 
 
 def _file(entry: Any) -> str:
