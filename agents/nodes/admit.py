@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from langgraph.runtime import Runtime
 
+from agents.budgets import Payers
 from agents.errors import Empty, TooLong
 from agents.state import Turn, TurnState
 
 
 async def admit(state: TurnState, runtime: Runtime[Turn]) -> None:
-    """Refuse empty and overlong questions, and users who ask too fast. Raises `Refused`.
+    """Refuse empty and overlong questions, and users who ask too fast or have spent too much. Raises `Refused`.
 
     The question is read from the request and not from the state: nothing unredacted may reach a trace or a disk.
     """
@@ -22,3 +25,4 @@ async def admit(state: TurnState, runtime: Runtime[Turn]) -> None:
             f"Your question has {len(question):,} characters; the limit is {limit:,}. Shorten it and send again."
         )
     turn.parts.limit.take(turn.request.asker.user_hash)
+    await asyncio.to_thread(turn.parts.budgets.admit, Payers.of(turn.request.asker))

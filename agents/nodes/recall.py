@@ -10,7 +10,14 @@ from langgraph.runtime import Runtime
 from agents.nodes.input_rails import encodable
 from agents.settings import TurnSettings
 from agents.state import Turn, TurnState
-from agents.turn import Message
+from agents.turn import Message, Notice
+
+EXCHANGE = 2
+"""Messages that a turn adds."""
+FORGETS = (
+    "This conversation has become long: from now on only its last {messages} messages are taken into account. "
+    "Name what you mean where it lies further back."
+)
 
 
 async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
@@ -18,8 +25,20 @@ async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     turn = runtime.context
     if turn.request.history is not None:
         return {"history": await asyncio.to_thread(safe, turn, newest(turn.request.history, turn.parts.settings))}
-    own = newest([Message(**message) for message in state.get("messages", [])], turn.parts.settings)
-    return {"history": own if own and await may_recall(turn) else []}
+    said = [Message(**message) for message in state.get("messages", [])]
+    if not said or not await may_recall(turn):
+        return {"history": []}
+    own = newest(said, turn.parts.settings)
+    turn.result.messages_left_out = len(said) - len(own)
+    if begins_to_forget(said, turn.parts.settings):
+        runtime.stream_writer(Notice(text=FORGETS.format(messages=len(own))))
+    return {"history": own}
+
+
+def begins_to_forget(said: Sequence[Message], settings: TurnSettings) -> bool:
+    """Whether this turn is the first one in the thread that doesn't take all of it into account."""
+    before = said[:-EXCHANGE]
+    return len(newest(said, settings)) < len(said) and len(newest(before, settings)) == len(before)
 
 
 async def may_recall(turn: Turn) -> bool:

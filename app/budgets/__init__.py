@@ -1,0 +1,1 @@
+"""Budgets of users, teams and experiments, in US dollars and in tokens."""
