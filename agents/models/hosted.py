@@ -20,14 +20,11 @@ from agents.models.deadline import within
 from agents.models.settings import ModelSettings
 from agents.models.translate import translated
 
-RETRIES = 1
-"""Before the first token. Some servers close a kept connection without a word; the second attempt opens a new one."""
-
 
 class HostedChat(BaseChatModel):
     """A provider's chat model with Parley's time limits and errors.
 
-    Raises `ModelBusy` (the provider's rate limit), `TooLong`, `DeadlineExceeded` and `ModelUnavailable`.
+    Raises `ModelBusy` (the provider's rate limit), `TooLong`, `Refused`, `DeadlineExceeded` and `ModelUnavailable`.
     """
 
     provider: BaseChatModel = Field(exclude=True, repr=False)
@@ -128,7 +125,7 @@ def _options(settings: ModelSettings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "max_tokens": settings.max_tokens,
         "timeout": settings.timeout_s,
-        "max_retries": RETRIES,
+        "max_retries": 0,  # the chain retries, and says so in its record
         "stream_usage": True,
     }
     if settings.temperature is not None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from agents.errors import ModelUnavailable
-from agents.models.settings import ModelSettings
+from agents.models.breaker import CircuitBreaker
+from agents.models.memory import Memory
+from agents.models.settings import DEFAULT, ModelSettings
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -17,10 +21,10 @@ if TYPE_CHECKING:
     from agents.models.engine import Outlook
 
 
-def build_model(settings: ModelSettings) -> BaseChatModel:
+def build_model(settings: ModelSettings, memory: Memory | None = None) -> BaseChatModel:
     """The chat model that the settings describe; weights and connections come with its first use.
 
-    Raises `ModelUnavailable` where a hosted provider or its key is missing.
+    Local ones share the `memory`. Raises `ModelUnavailable` where a hosted provider or its key is missing.
     """
     if settings.kind == "scripted":
         from agents.models.scripted import ScriptedChat
@@ -29,7 +33,7 @@ def build_model(settings: ModelSettings) -> BaseChatModel:
     if settings.kind == "local":
         from agents.models.local import LlamaChat
 
-        return LlamaChat.build(settings)
+        return LlamaChat.build(settings, memory)
     from agents.models.hosted import HostedChat
 
     return HostedChat.build(settings)
@@ -38,7 +42,8 @@ def build_model(settings: ModelSettings) -> BaseChatModel:
 class ModelPool:
     """The default model and the further ones that experiments name, each built once and shared by all turns.
 
-    `default` takes the place of the model that `settings` would build.
+    `default` and `others` take the place of the models that `settings` and `named` would build. Local ones take no more
+    than `memory_bytes` together; 0 is no limit.
     """
 
     def __init__(
@@ -47,18 +52,27 @@ class ModelPool:
         named: Mapping[str, ModelSettings] | None = None,
         *,
         default: BaseChatModel | None = None,
+        others: Mapping[str, BaseChatModel] | None = None,
+        memory_bytes: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings: dict[str | None, ModelSettings] = {None: settings}
         self._settings.update(named or {})
         self._models: dict[str | None, BaseChatModel] = {} if default is None else {None: default}
+        self._models.update(others or {})
         self._building = threading.Lock()
+        self._memory = Memory(memory_bytes)
+        self._breakers = {
+            name: CircuitBreaker(model.breaker_failures, model.breaker_cooldown_s, clock)
+            for name, model in self._settings.items()
+        }
 
     def get(self, name: str | None = None) -> BaseChatModel:
         """The model of that name; None is the default. Raises `ModelUnavailable` for a name that is not configured."""
         settings = self.settings_of(name)
         with self._building:
             if name not in self._models:
-                self._models[name] = build_model(settings)
+                self._models[name] = build_model(settings, self._memory)
             return self._models[name]
 
     def settings_of(self, name: str | None = None) -> ModelSettings:
@@ -67,20 +81,36 @@ class ModelPool:
             raise ModelUnavailable(f"No model {name} is configured: add it below [models].")
         return self._settings[name]
 
+    def chain(self, name: str | None = None) -> list[str | None]:
+        """That model and, in their order, those that are asked where it fails; each once."""
+        fallbacks = (None if other == DEFAULT else other for other in self.settings_of(name).fallbacks)
+        return list(dict.fromkeys([name, *fallbacks]))
+
+    def breaker(self, name: str | None = None) -> CircuitBreaker:
+        """What leaves that model alone when it keeps failing."""
+        return self._breakers[name]
+
+    def breakers(self) -> dict[str, CircuitBreaker]:
+        """Those of all models, by the models' names in the settings."""
+        return {name or DEFAULT: breaker for name, breaker in self._breakers.items()}
+
     def name_of(self, name: str | None = None) -> str:
         """What traces and pages call that model."""
-        if name is None and None in self._models:
-            return getattr(self._models[None], "model_name", self.settings_of().label)
-        return self.settings_of(name).label
+        return getattr(self._models.get(name), "model_name", self.settings_of(name).label)
 
-    def working_for(self, user: str, turn: str, name: str | None = None) -> Runnable[LanguageModelInput, AIMessage]:
-        """The model of that name; one that shares itself among users knows for whom it works."""
-        model = self.get(name)
-        return model.bind(user=user, turn=turn) if hasattr(model, "outlook") else model
+    def working_for(
+        self, user: str, turn: str, name: str | None = None, *, left_s: float = inf
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The model of that name; one that is shared among users knows for whom it works, and how long it may wait."""
+        model: Any = self.get(name)
+        if not hasattr(model, "outlook"):
+            return model
+        wait_s = min(model.first_token_timeout_s, left_s)
+        return model.model_copy(update={"first_token_timeout_s": wait_s}).bind(user=user, turn=turn)
 
     def outlook(self, turn: str, name: str | None = None) -> Outlook | None:
         """How long a turn will wait for that model; None where it does not wait in line."""
-        model: Any = self.get(name)
+        model: Any = self._models.get(name)
         return model.outlook(turn) if hasattr(model, "outlook") else None
 
     def warm(self) -> None:

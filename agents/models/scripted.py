@@ -9,14 +9,16 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LangSmithParams
+from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
-from langchain_core.messages import AIMessageChunk, BaseMessage, UsageMetadata
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr
 
-Reply = str | Exception
-"""What to say, or what to raise."""
+Reply = str | Exception | AIMessage
+"""What to say, perhaps with calls of tools, or what to raise."""
 
 _SOURCE = re.compile(r"^\s*\[(\d+)\]\s*(\S.*)", re.MULTILINE)
 _FIRST_SENTENCE = re.compile(r".+?[.!?](?=\s|$)")
@@ -29,6 +31,7 @@ class ScriptedChat(BaseChatModel):
     first sentence of its first source (`[1] text`) with that number, or else the last message itself.
 
         ScriptedChat(rules={"carry over": "Five days [1].", "outage": ModelUnavailable()}, delay_s=0.05)
+        ScriptedChat(replies=[AIMessage("", tool_calls=[{"name": "clock", "args": {}, "id": "1"}]), "It is noon."])
     """
 
     rules: Mapping[str, Reply] = Field(default_factory=dict)
@@ -38,6 +41,12 @@ class ScriptedChat(BaseChatModel):
     model_name: str = "scripted"
 
     _given: int = PrivateAttr(default=0)
+
+    def bind_tools(
+        self, tools: Sequence[Any], *, tool_choice: Any = None, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The same model: it calls what a reply has it call."""
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], tool_choice=tool_choice, **kwargs)
 
     def get_token_ids(self, text: str) -> list[int]:
         """One token for each word."""
@@ -95,22 +104,25 @@ class ScriptedChat(BaseChatModel):
         return generate_from_stream(self._stream(messages, stop))
 
     def _chunks(self, messages: Sequence[BaseMessage], stop: Sequence[str] | None) -> list[ChatGenerationChunk]:
-        """The words of the answer, and an empty last chunk with the usage."""
+        """The words of the answer, its calls, and an empty last chunk with the usage."""
         reply = self._reply(messages)
         if isinstance(reply, Exception):
             raise reply
-        for sequence in stop or ():
-            reply = reply.partition(sequence)[0]
-        words = re.findall(r"\s*\S+|\s+$", reply)
+        message = AIMessage(reply) if isinstance(reply, str) else reply
+        words = _words(message.text, stop or ())
         read = self.get_num_tokens_from_messages(list(messages))
-        usage = UsageMetadata(input_tokens=read, output_tokens=len(words), total_tokens=read + len(words))
         last = AIMessageChunk(
             content="",
-            usage_metadata=usage,
-            response_metadata={"finish_reason": "stop", "model_name": self.model_name},
+            usage_metadata=UsageMetadata(input_tokens=read, output_tokens=len(words), total_tokens=read + len(words)),
+            response_metadata={
+                "finish_reason": "tool_calls" if message.tool_calls else "stop",
+                "model_name": self.model_name,
+            },
             chunk_position="last",
         )
-        return [ChatGenerationChunk(message=m) for m in [*(AIMessageChunk(content=word) for word in words), last]]
+        said = [AIMessageChunk(content=word) for word in words]
+        calls = [AIMessageChunk(content="", tool_calls=message.tool_calls)] if message.tool_calls else []
+        return [ChatGenerationChunk(message=chunk) for chunk in [*said, *calls, last]]
 
     def _reply(self, messages: Sequence[BaseMessage]) -> Reply:
         asked = messages[-1].text if messages else ""
@@ -121,6 +133,13 @@ class ScriptedChat(BaseChatModel):
             self._given += 1
             return self.replies[self._given - 1]
         return _quote("\n".join(message.text for message in messages)) or asked
+
+
+def _words(text: str, stop: Sequence[str]) -> list[str]:
+    """Each with the blanks before it, up to a stop sequence."""
+    for sequence in stop:
+        text = text.partition(sequence)[0]
+    return re.findall(r"\s*\S+|\s+$", text)
 
 
 def _quote(prompt: str) -> str | None:

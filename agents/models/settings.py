@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from agents.models.files import PACKAGED_FILE
 
 Kind = Literal["local", "scripted", "hosted"]
+
+DEFAULT = "default"
+"""What other settings call the model of the section `[model]`."""
 
 
 class ModelSettings(BaseModel):
@@ -37,6 +40,15 @@ class ModelSettings(BaseModel):
     """0 always takes the likeliest token; None is 0 for a local model, and the provider's choice for a hosted one."""
     seed: int | None = Field(default=None, ge=0, lt=2**32 - 1)
     """Makes a local model's choices above temperature 0 repeatable."""
+    precision: Literal["auto", "file"] = "auto"
+    """What a local model calculates in: `file` for what its file holds, or `auto` for eight bits where the processor
+    is faster with them (AVX-512 VNNI), the file is Q4_1 or Q5_1, and has at most 1 GB."""
+    adapter: Path | None = None
+    """A LoRA adapter (GGUF) for a local model."""
+    adapter_scale: float = Field(default=1.0, ge=-10.0, le=10.0)
+    """How strongly the adapter changes it."""
+    unload_after_s: float = Field(default=0.0, ge=0)
+    """Seconds without a request after which a local model leaves the memory; 0 is never."""
     threads: int = Field(default=0, ge=0)
     """Threads of a local model; 0 is one per physical core."""
     queue_limit: int = Field(default=16, ge=0)
@@ -45,6 +57,14 @@ class ModelSettings(BaseModel):
     """From the request to the answer's last token, waiting included."""
     first_token_timeout_s: float = Field(default=60.0, gt=0)
     """From the request to the answer's first token, waiting included."""
+    fallbacks: tuple[str, ...] = ()
+    """Models that are asked in turn where this one fails: names below `[models]`, or `default` for `[model]`."""
+    retries: int = Field(default=1, ge=0, le=5)
+    """Times that it is asked again, after a failure that may be over in a moment, before the next one is."""
+    breaker_failures: int = Field(default=5, ge=1)
+    """Failures in a row after which it is left alone."""
+    breaker_cooldown_s: float = Field(default=30.0, gt=0)
+    """For how long; then one turn tries whether it is back."""
     price_per_hour_usd: float = Field(default=0.0, ge=0)
     """What an hour of work of a local or self-hosted model costs."""
     prompt_usd_per_million: float | None = Field(default=None, ge=0)
@@ -70,6 +90,8 @@ class ModelSettings(BaseModel):
 
     @property
     def label(self) -> str:
-        """The name for traces and pages: a file's stem, never its folder."""
+        """The name for traces and pages: a file's stem, never its folder, and that of its adapter."""
         name = PACKAGED_FILE if self.name == "local" else self.name
-        return PurePath(name).stem if name.endswith(".gguf") else name
+        if self.kind != "local":
+            return name
+        return PurePath(name).stem + (f"+{self.adapter.stem}" if self.adapter else "")

@@ -1,58 +1,135 @@
-"""generate: the model phrases the quotes; each of its sentences is checked before a character of it is shown."""
+"""generate: a model phrases the quotes; each of its sentences is checked before a character of it is shown."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from math import ceil
-from typing import cast
 
-from langchain_core.messages import AIMessageChunk, BaseMessage
 from langgraph.runtime import Runtime
 
 from agents.answering.claims import ClaimFilter
-from agents.errors import RailsUnavailable, TurnError
-from agents.prompts import load_prompt
+from agents.answering.quotes import Quote
+from agents.chain import Chain
+from agents.context import Reading
+from agents.errors import DeadlineExceeded, ModelBusy, OverBudget, RailsUnavailable, Refused, TooLong, TurnError
+from agents.models.settings import DEFAULT
+from agents.routing import Asked, first_that_holds
 from agents.state import Turn, TurnState
-from agents.turn import Delta, Usage, Waiting
+from agents.turn import Attempt, Delta, Notice, Waiting
 from rails import RailFailed, SentenceGate
 
+CUT = "*The answer breaks off here.*"
+NEARLY_FULL = 0.8
+"""Share of a model's context from which on the reader is told."""
 _LOOK_EVERY_S = 0.3
+_WHY = {
+    ModelBusy.code: "The model is busy with other users.",
+    DeadlineExceeded.code: "The model took too long.",
+    TooLong.code: "This is too long for the model.",
+    Refused.code: "The model refused to answer.",
+    RailsUnavailable.code: "The model's words could not be checked.",
+}
 
 
 async def generate(state: TurnState, runtime: Runtime[Turn]) -> None:
-    """Stream the model's sentences through the citation check and the output rails.
+    """Stream the sentences of a model through the citation check and the output rails.
 
-    A model or a rail that fails leaves the quotes standing as the answer, and its error in the record.
+    Models or rails that fail leave what is shown as the answer, if only the quotes, and the reader is told why.
     """
     turn = runtime.context
-    prompt = load_prompt(turn.arm.prompt or turn.parts.settings.prompt)
+    prompt = turn.parts.load_prompt(turn.arm.prompt or turn.parts.settings.prompt)
     turn.result.prompt_version = prompt.version
-    claims = ClaimFilter(state["quotes"])
+    speech = CheckedSpeech(runtime, state["quotes"])
     try:
-        messages = prompt.render(state["search_question"], state["quotes"])
-        async with told_of_waiting(runtime), aclosing(model_text(turn, messages)) as text:
-            async for sentence in whole_sentences(text):
-                await show(sentence, claims, runtime)
+        chain = Chain(turn, Reading(prompt, state["search_question"], state["quotes"]), speech)
+        async with told_of_waiting(runtime):
+            await chain.ask(turn.parts.models.chain(first_model(turn, state)))
+        tell_of_ladder(turn.result.attempts, runtime.stream_writer)
+        tell_of_context(turn.result.attempts[-1], len(state["quotes"]), runtime.stream_writer)
     except TurnError as error:
-        turn.result.error = {"code": error.code, "message": error.message}
+        fall_back(error, speech, runtime)
+    except RailFailed:
+        fall_back(RailsUnavailable(), speech, runtime)
 
 
-async def show(sentence: str, claims: ClaimFilter, runtime: Runtime[Turn]) -> None:
-    """Show what the citation check and the output rails leave of a sentence."""
-    turn = runtime.context
-    supported = claims.feed(sentence)
-    turn.result.sentences, turn.result.unsupported = claims.sentences, claims.unsupported
-    if supported is None:
-        return
-    try:
+def first_model(turn: Turn, state: TurnState) -> str | None:
+    """The arm's model, else that of the first routing rule that holds, else the default."""
+    if turn.arm.model is not None:
+        return turn.arm.model
+    asked = Asked(
+        question=state["search_question"],
+        quotes=[quote.text for quote in state["quotes"]],
+        answerability=turn.result.answerability or 0.0,
+        groups=turn.request.asker.groups,
+    )
+    rule = first_that_holds(turn.parts.routing, asked)
+    turn.result.route = rule.name if rule else ""
+    return rule.model if rule and rule.model != DEFAULT else None
+
+
+class CheckedSpeech:
+    """Shows what the citation check and the output rails leave of a model's sentences."""
+
+    def __init__(self, runtime: Runtime[Turn], quotes: Sequence[Quote]) -> None:
+        self.shown = False
+        self._runtime = runtime
+        self._quotes = quotes
+
+    async def take(self, text: AsyncIterator[str]) -> None:
+        """Take a model's text from its beginning. Raises `RailFailed`."""
+        turn = self._runtime.context
+        claims = ClaimFilter(self._quotes, turn.result.question, turn.parts.answering)
+        async for sentence in whole_sentences(text):
+            await self._show(sentence, claims)
+
+    async def _show(self, sentence: str, claims: ClaimFilter) -> None:
+        turn = self._runtime.context
+        supported = claims.feed(sentence)
+        turn.result.sentences, turn.result.unsupported = claims.sentences, claims.unsupported
+        if supported is None:
+            return
         checked = await asyncio.to_thread(turn.parts.rails.check_output, supported)
-    except RailFailed as error:
-        raise RailsUnavailable() from error
-    turn.note(checked.verdicts)
-    if not checked.blocked:
-        runtime.stream_writer(Delta(text=checked.text))
+        turn.note(checked.verdicts)
+        if not checked.blocked:
+            self._runtime.stream_writer(Delta(text=checked.text))
+            self.shown = True
+
+
+def fall_back(error: TurnError, speech: CheckedSpeech, runtime: Runtime[Turn]) -> None:
+    """Let what is shown be the answer, and say what happened."""
+    runtime.context.result.error = {"code": error.code, "message": error.message}
+    if speech.shown:
+        runtime.stream_writer(Delta(text=f"\n\n{CUT}"))
+    else:
+        runtime.stream_writer(Notice(text=f"{_why(error)} These are the passages themselves."))
+
+
+def _why(error: TurnError) -> str:
+    """What kept the models from answering, for the reader."""
+    if isinstance(error, OverBudget):
+        return error.message
+    return _WHY.get(error.code, "The model could not be reached.")
+
+
+def tell_of_ladder(attempts: Sequence[Attempt], write: Callable[[Notice], None]) -> None:
+    """Say so where another model answered than the one that the budget was too small for."""
+    spent = [attempt.reason for attempt in attempts if attempt.outcome == OverBudget.code]
+    if spent:
+        write(Notice(text=f"{spent[0]} Answered by {attempts[-1].model}."))
+
+
+def tell_of_context(attempt: Attempt, quotes: int, write: Callable[[Notice], None]) -> None:
+    """Say so where the model could not read all that is quoted, or might not if the question were longer."""
+    if attempt.quotes_left_out:
+        read = quotes - attempt.quotes_left_out
+        write(Notice(text=f"The model had room for {read} of the {quotes} quotes; its answer rests on these alone."))
+    elif attempt.context_share > NEARLY_FULL:
+        share = f"{attempt.context_share:.0%}"
+        write(
+            Notice(text=f"Question and quotes fill {share} of what the model can read; a longer question costs quotes.")
+        )
 
 
 async def whole_sentences(text: AsyncIterator[str]) -> AsyncGenerator[str, None]:
@@ -80,36 +157,7 @@ async def tell_of_waiting(turn: Turn, write: Callable[[Waiting], None]) -> None:
     told = 0
     while True:
         await asyncio.sleep(_LOOK_EVERY_S)
-        outlook = turn.parts.models.outlook(str(turn.request.turn_id), turn.arm.model)
+        outlook = turn.parts.models.outlook(str(turn.request.turn_id), turn.asked)
         if outlook and outlook.place != told:
             told = outlook.place
             write(Waiting(place=told, wait_s=ceil(outlook.wait_s)))
-
-
-async def model_text(turn: Turn, messages: Sequence[BaseMessage]) -> AsyncGenerator[str, None]:
-    """The model's text as it comes, with its times and tokens written into the record."""
-    result, began = turn.result, turn.parts.clock()
-    result.model = turn.parts.models.name_of(turn.arm.model)
-    try:
-        request = turn.request
-        model = turn.parts.models.working_for(request.asker.user_hash, str(request.turn_id), turn.arm.model)
-        stream = model.astream(list(messages))
-        async with aclosing(cast("AsyncGenerator[AIMessageChunk, None]", stream)) as chunks:
-            async for chunk in chunks:
-                result.usage = added(result.usage, chunk)
-                if chunk.text and result.first_token_s is None:
-                    result.first_token_s = round(turn.elapsed_s(), 4)
-                yield chunk.text
-    finally:
-        turn.model_s = turn.parts.clock() - began
-
-
-def added(usage: Usage, chunk: AIMessageChunk) -> Usage:
-    """The usage so far and what this chunk reports."""
-    reported = chunk.usage_metadata
-    if not reported:
-        return usage
-    return Usage(
-        prompt_tokens=usage.prompt_tokens + reported["input_tokens"],
-        completion_tokens=usage.completion_tokens + reported["output_tokens"],
-    )

@@ -18,12 +18,17 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from langchain_core.messages import HumanMessage
 
-from agents.errors import DeadlineExceeded, ModelBusy, ModelUnavailable, TooLong
-from agents.models import ModelSettings, build_model
+from agents.errors import DeadlineExceeded, ModelBusy, ModelUnavailable, Refused, TooLong
+from agents.models import ModelPool, ModelSettings, build_model
+from agents.models.backoff import Backoff
 from agents.models.hosted import HostedChat
+from agents.models.scripted import ScriptedChat
+from agents.turn import Notice
 
 HELLO = [HumanMessage("Say hello.")]
 WORDS = ["Hello", " from", " loopback", " 🙂."]
+CARRY_OVER = "How many days of unused leave may be carried over?"
+AT_ONCE = Backoff(random=lambda: 0.0)
 USAGE = {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}
 
 
@@ -32,6 +37,8 @@ class Provider:
     """A provider's server; `mode` chooses how it behaves."""
 
     mode: str = "ok"
+    then: str = ""
+    """Its mode after the next refusal; empty for the same."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     cut: list[float] = field(default_factory=list)
     """When a reader that went away was noticed."""
@@ -48,14 +55,30 @@ def openai_chunk(**fields: Any) -> str:
 
 
 def failure(mode: str) -> Response | None:
-    status = {"400": 400, "401": 401, "404": 404, "429": 429, "quota": 429, "500": 500}.get(mode)
+    status = {"400": 400, "filter": 400, "401": 401, "404": 404, "429": 429, "quota": 429, "500": 500}.get(mode)
     if status is None:
         return None
-    codes = {"400": "context_length_exceeded", "quota": "insufficient_quota", "429": "rate_limit_exceeded"}
+    codes = {
+        "400": "context_length_exceeded",
+        "filter": "content_policy_violation",
+        "quota": "insufficient_quota",
+        "429": "rate_limit_exceeded",
+    }
     kind = codes.get(mode, "server_error")
     message = f"secret-internal-detail {kind}: prompt is too long" if mode == "400" else "secret-internal-detail"
     body = {"type": "error", "error": {"message": message, "type": kind, "code": kind}}
     return JSONResponse(body, status_code=status, headers={"retry-after": "0.2"} if status == 429 else {})
+
+
+async def misbehave(mode: str, number: int) -> str | None:
+    """What is sent as the last thing instead of a word; may hang or break instead."""
+    if mode == "hang":
+        await asyncio.sleep(30)
+    if mode == "disconnect" and number == 2:
+        raise RuntimeError("the connection breaks here")
+    if mode == "error event" and number == 2:
+        return sse({"error": {"message": "secret-internal-detail", "code": "server_error"}})
+    return "data: {not json\n\n" if mode == "garbage" else None
 
 
 def speak_openai(app: FastAPI, provider: Provider) -> None:
@@ -63,12 +86,8 @@ def speak_openai(app: FastAPI, provider: Provider) -> None:
         try:
             yield openai_chunk(choices=[{"index": 0, "delta": {"role": "assistant", "content": ""}}])
             for number, word in enumerate(WORDS):
-                if provider.mode == "hang":
-                    await asyncio.sleep(30)
-                if provider.mode == "disconnect" and number == 2:
-                    raise RuntimeError("the connection breaks here")
-                if provider.mode == "error event" and number == 2:
-                    yield sse({"error": {"message": "secret-internal-detail", "code": "server_error"}})
+                if (last := await misbehave(provider.mode, number)) is not None:
+                    yield last
                     return
                 yield openai_chunk(choices=[{"index": 0, "delta": {"content": word}}])
                 await asyncio.sleep(0.2 if provider.mode == "slow" else 0)
@@ -84,6 +103,7 @@ def speak_openai(app: FastAPI, provider: Provider) -> None:
         body = await request.json()
         provider.requests.append({**body, "authorization": request.headers.get("authorization")})
         if (failed := failure(provider.mode)) is not None:
+            provider.mode = provider.then or provider.mode
             return failed
         if body.get("stream"):
             return StreamingResponse(openai_stream(), media_type="text/event-stream")
@@ -200,6 +220,7 @@ def test_traces_name_provider_and_model(provider: Provider) -> None:
     ("mode", "error"),
     [
         ("400", TooLong),
+        ("filter", Refused),
         ("401", ModelUnavailable),
         ("404", ModelUnavailable),
         ("429", ModelBusy),
@@ -276,7 +297,7 @@ async def test_an_unreachable_provider_is_unavailable() -> None:
         await chat.ainvoke(HELLO)
 
 
-async def test_a_kept_connection_that_the_server_dropped_is_opened_anew() -> None:
+async def test_a_kept_connection_that_the_server_dropped_is_opened_anew(open_assistant, ask) -> None:
     """As llama-server does after a streamed answer."""
     connections = 0
     body = "".join([openai_chunk(choices=[{"index": 0, "delta": {"content": "Hi"}}]), sse("[DONE]")]).encode()
@@ -295,11 +316,59 @@ async def test_a_kept_connection_that_the_server_dropped_is_opened_anew() -> Non
 
     server = await asyncio.start_server(serve_once, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    chat = build_model(ModelSettings(name="openai:m", base_url=url))
-    for _ in range(3):
-        assert "".join([chunk.text async for chunk in chat.astream(HELLO)]) == "Hi"
+    models = ModelPool(ModelSettings(name="openai:m", base_url=url))
+    async with open_assistant(parts={"models": models, "backoff": AT_ONCE}) as assistant:
+        for number in range(3):
+            assert (await assistant.ask(ask(CARRY_OVER, thread=str(number)))).attempts[-1].outcome == "answered"
     assert connections == 3
     server.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "outcomes"),
+    [
+        ("400", ["too_long"]),
+        ("filter", ["refused"]),
+        ("401", ["model_unavailable"]),
+        ("429", ["model_busy", "model_busy"]),
+        ("500", ["model_unavailable", "model_unavailable"]),
+        ("hang", ["deadline_exceeded"]),
+        ("disconnect", ["model_unavailable", "model_unavailable"]),
+        ("error event", ["model_unavailable", "model_unavailable"]),
+        ("garbage", ["model_unavailable"]),
+    ],
+)
+async def test_whatever_a_provider_does_another_model_answers(
+    provider: Provider, open_assistant, ask, mode: str, outcomes: list[str]
+) -> None:
+    provider.mode = mode
+    hosted = ModelSettings(
+        name="openai:m", base_url=f"{provider.url}/v1", first_token_timeout_s=0.5, fallbacks=("second",)
+    )
+    models = ModelPool(hosted, {"second": ModelSettings(name="scripted")}, others={"second": ScriptedChat()})
+    async with open_assistant(parts={"models": models, "backoff": AT_ONCE}) as assistant:
+        events = [event async for event in assistant.stream(ask(CARRY_OVER))]
+    result = events[-1].result
+    assert [attempt.outcome for attempt in result.attempts] == [*outcomes, "answered"]
+    assert (result.status, result.model, result.error) == ("answered", "scripted", None)
+    assert "secret-internal-detail" not in result.model_dump_json()
+    assert not any(isinstance(event, Notice) for event in events)
+
+
+async def test_a_provider_is_asked_again_when_it_said_so(provider: Provider, open_assistant, ask) -> None:
+    provider.mode, provider.then = "429", "ok"
+    paused: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        paused.append(seconds)
+
+    models = ModelPool(ModelSettings(name="openai:m", base_url=f"{provider.url}/v1"))
+    backoff = Backoff(first_s=1.0, random=lambda: 0.5, sleep=sleep)
+    async with open_assistant(parts={"models": models, "backoff": backoff}) as assistant:
+        result = await assistant.ask(ask(CARRY_OVER))
+    assert [attempt.outcome for attempt in result.attempts] == ["model_busy", "answered"]
+    assert paused == [pytest.approx(0.7)]
+    assert result.usage.prompt_tokens == USAGE["prompt_tokens"]
 
 
 @pytest.mark.parametrize("name", ["openai:gpt-4o-mini", "nobody:model"])

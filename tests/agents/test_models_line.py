@@ -52,7 +52,21 @@ def test_nobody_saves_up_a_claim() -> None:
         line.pop()
     for _ in range(4):
         line.put(Item("b"))
-    assert served(line) == ["b", "a", "b", "a", "b", "b"]
+    assert served(line) == ["a", "b", "a", "b", "b", "b"]
+
+
+def test_nobodys_place_gets_worse_by_who_comes_anew() -> None:
+    line = line_of("a", "b", "c")
+    line.pop()
+    line.put(Item("a"))
+    waiting = [item.user for item in line]
+    line.put(Item("new"))
+    assert [item.user for item in line] == [*waiting, "new"]
+
+
+def test_who_comes_anew_stands_before_further_items_of_others() -> None:
+    line = line_of("a", "a", "a", "new")
+    assert served(line) == ["a", "new", "a", "a"]
 
 
 def test_who_leaves_is_not_waited_for() -> None:

@@ -17,10 +17,11 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from agents.errors import DeadlineExceeded, ModelBusy, ModelUnavailable, Refused, TooLong
-from agents.models import ModelSettings
+from agents.models import ModelPool, ModelSettings
 from agents.models.engine import Sampling
 from agents.models.files import find_gguf
 from agents.models.local import LlamaChat
+from agents.models.scripted import ScriptedChat
 from agents.turn import Evidence, Waiting
 
 pytestmark = pytest.mark.model
@@ -208,6 +209,26 @@ async def test_a_turn_that_waits_says_so_and_then_answers(open_assistant, ask) -
     assert waiting[0].wait_s > 0
     assert events[-1].result.usage.completion_tokens > 0
     assert busy.done()
+    chat.close()
+
+
+async def test_a_turn_that_would_wait_too_long_goes_to_the_next_model_at_once(open_assistant, ask) -> None:
+    chat = LlamaChat.build(ModelSettings(context_tokens=1024, parallel=1, first_token_timeout_s=60))
+    chat.warm()
+    busy = asyncio.create_task(chat.ainvoke(STORY, max_tokens=900))
+    await until(lambda: chat.engine.under_way == 1)
+    few = {"first_token_timeout_s": 0.1}
+    settings, others = ModelSettings(fallbacks=("second",), **few), {"second": ScriptedChat()}
+    models = ModelPool(
+        settings, {"second": ModelSettings(name="scripted")}, default=chat.model_copy(update=few), others=others
+    )
+    async with open_assistant(parts={"models": models}) as assistant:
+        result = await assistant.ask(ask("How many days of unused leave may be carried over?"))
+    assert [attempt.outcome for attempt in result.attempts] == ["model_busy", "answered"]
+    assert (result.model, models.breaker().state) == ("scripted", "closed")
+    assert not busy.done()
+    busy.cancel()
+    await until(lambda: is_free(chat))
     chat.close()
 
 

@@ -29,6 +29,10 @@ def test_the_name_decides_the_kind_and_never_shows_a_folder(name: str, kind: str
     assert (settings.kind, settings.label) == (kind, label)
 
 
+def test_the_label_tells_models_apart_that_differ_by_their_adapter() -> None:
+    assert ModelSettings(name="/weights/tiny.gguf", adapter="/adapters/terse.gguf").label == "tiny+terse"
+
+
 @pytest.mark.parametrize("name", ["", "gpt-5", "hf:tiny.gguf", "hf:owner/repo/tiny.safetensors"])
 def test_a_name_of_no_known_form_is_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="write "):

@@ -47,6 +47,8 @@ class Batching:
         self._emit = emit
         self._waiting: deque[Request] = deque()
         self._running: list[_Running] = []
+        self._since = 0.0
+        """When the last pass ended or, after idleness, the first request came."""
         self._stop = StopFlag()
         llama.abort_on(self._stop)
 
@@ -57,6 +59,8 @@ class Batching:
 
     def submit(self, request: Request) -> None:
         """Take in a request; its tokens and end are emitted as they come."""
+        if self.idle:
+            self._since = time.perf_counter()
         self._waiting.append(request)
 
     def interrupt(self) -> None:
@@ -87,12 +91,12 @@ class Batching:
         """Have the model compute a pass; False where it was interrupted, and then nothing of it is kept."""
         steps = [step for _, steps in plan for step in steps]
         said = sum(running.rest == 1 for running, _ in plan)
-        began = time.perf_counter()
         if not self._llama.decode(steps):
             for running, _ in plan:
                 self._llama.keep(running.lane.number, len(running.lane.tokens))
             return False
-        self._emit(Pass(read=len(steps) - said, said=said, seconds=time.perf_counter() - began))
+        before, self._since = self._since, time.perf_counter()
+        self._emit(Pass(read=len(steps) - said, said=said, seconds=self._since - before))
         return True
 
     def _start_next(self) -> None:
@@ -135,9 +139,16 @@ class Batching:
             return
         running.tokens.append(token)
         running.answered += 1
-        self._emit(Token(id=request.id, token=token))
+        self._emit(self._told(request, token, at))
         if running.answered == request.sampling.max_tokens:
             self._end(running, "length")
+
+    def _told(self, request: Request, token: int, at: int) -> Token:
+        """What is told of a chosen token."""
+        if request.sampling.logprobs is None:
+            return Token(id=request.id, token=token)
+        logprob, top = self._llama.logprobs(at, token, request.sampling.logprobs)
+        return Token(id=request.id, token=token, logprob=logprob, top=tuple(top))
 
     def _end(self, running: _Running, reason: Literal["stop", "length"]) -> None:
         self._emit(End(id=running.request.id, reason=reason))

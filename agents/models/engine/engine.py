@@ -1,7 +1,7 @@
 """A local model that many people use at once, in a process of its own.
 
-Each request stands in a line that is fair among users until one of the model's lanes is free. A process that dies is
-started again, and answers that were under way go on where they were.
+Each request stands in a line that is fair among users until the model is loaded and one of its lanes is free. A process
+that dies is started again, and answers that were under way go on where they were.
 """
 
 from __future__ import annotations
@@ -9,117 +9,63 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import count, takewhile
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count, islice, takewhile
+from math import inf
 from pathlib import Path
-from typing import Literal
 
-from agents.errors import ModelBusy, ModelUnavailable, Refused, TooLong, TurnError
+from agents.errors import DeadlineExceeded, ModelBusy, ModelUnavailable, Refused, TooLong, TurnError
+from agents.models.engine.child import EngineProcess
+from agents.models.engine.file import ModelFile
+from agents.models.engine.forecast import Forecast
+from agents.models.engine.forms import CallForm
+from agents.models.engine.generation import Completion, Generation, Outcome, Outlook, TokenLogprob
 from agents.models.engine.line import Line
-from agents.models.engine.pace import Pace, wait_s
-from agents.models.engine.process import EngineProcess
-from agents.models.engine.requests import (
-    Begun,
-    Cancel,
-    End,
-    Event,
-    Order,
-    Pass,
-    Refusal,
-    Request,
-    Sampling,
-    Specification,
-    Token,
-)
-from agents.models.engine.vocabulary import ChatLine, Vocabulary
+from agents.models.engine.requests import Begun, Cancel, End, Event, Pass, Refusal, Sampling, Specification, Token
+from agents.models.engine.template import ChatLine, ToolSpec
+from agents.models.engine.trial import Trial
+from agents.models.memory import Memory
 from agents.models.text import TextAssembler
 
 log = logging.getLogger(__name__)
 
 _CLOSED = "Parley is shutting down. Try again in a minute."
-
-
-@dataclass(frozen=True)
-class Completion:
-    """How a generation ended, and what it took."""
-
-    finish_reason: Literal["stop", "length"]
-    prompt_tokens: int
-    completion_tokens: int
-    reused_tokens: int
-    """Tokens of the prompt that the model had read before."""
-    queued_s: float
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What a request can expect."""
-
-    place: int
-    """In line, from 1."""
-    wait_s: float
-    """Until it has a lane, if nobody else comes."""
-
-
-Outcome = str | Completion | TurnError
-"""Pieces of text, then exactly one of the other two; nothing more after a cancel."""
-
-
-@dataclass(eq=False)
-class Generation:
-    """A request under way. `emit` is called on a thread of the engine's."""
-
-    id: int
-    prompt: Sequence[int]
-    sampling: Sampling
-    text: TextAssembler
-    emit: Callable[[Outcome], object]
-    user: str
-    turn: str
-    submitted: float
-    began: float = 0.0
-    said: list[int] = field(default_factory=list)
-    reused_tokens: int = 0
-    restarted: bool = False
-
-    @property
-    def cost(self) -> float:
-        """Tokens to read and to say, at most."""
-        return len(self.prompt) + self.sampling.max_tokens
+_LOAD_BYTES_S = 500e6
+"""Until a load has been seen."""
 
 
 class Engine:
-    """Serves one model. Safe to use from many threads.
+    """Serves one model, which is loaded for the first request. Safe to use from many threads.
 
     `find` names the file at the first use, and again at the next one if that failed. `queue_limit` requests may stand
-    in line.
+    in line. Of engines that share a `memory`, idle ones make room for others.
     """
 
     def __init__(
         self,
         find: Callable[[], Path],
+        specification: Specification,
         *,
-        lanes: int,
-        lane_tokens: int,
-        threads: int,
-        copy_bytes: int,
         queue_limit: int,
+        memory: Memory | None = None,
     ) -> None:
-        self._find = find
-        self._lanes = lanes
-        self._lane_tokens = lane_tokens
-        self._threads = threads
-        self._copy_bytes = copy_bytes
+        self._specification = specification
+        self._lanes = specification.lanes
         self._queue_limit = queue_limit
+        self._memory = memory or Memory()
+        self._lock = self._memory.lock
+        self._file = ModelFile(find, specification, self._memory)
         self._ids = count()
-        self._lock = threading.RLock()
-        self._vocabulary: Vocabulary | None = None
         self._line: Line[Generation] = Line()
         self._running: dict[int, Generation] = {}
+        self._trial = Trial()
+        self._forecast = Forecast(self._lanes)
         self._process: EngineProcess | None = None
+        self._started = 0.0
+        self._load_s: float | None = None
         self._closed = False
-        self._pace = Pace()
+        self._memory.join(self)
 
     @property
     def waiting(self) -> int:
@@ -136,19 +82,39 @@ class Engine:
         """The process's number; None while it does not run."""
         return self._process.pid if self._process else None
 
-    def warm(self) -> None:
-        """Load the model now; blocks. Raises `ModelUnavailable`."""
-        with self._lock:
-            process = self._started()
-        process.await_model()
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way, and nothing may begin before another model has had the memory."""
+        return not self._running and (not len(self._line) or self._gives_way())
 
-    def encode(self, lines: Sequence[ChatLine]) -> list[int]:
+    @property
+    def wants_since(self) -> float:
+        """Since when a request waits for the model to be in memory."""
+        waiting = [] if self._process else [*self._running.values(), *islice(self._line, 1)]
+        return min((generation.submitted for generation in waiting), default=inf)
+
+    def warm(self) -> None:
+        """Load the model now, unless others need the memory; blocks. Raises `ModelUnavailable`."""
+        self._file.read()
+        with self._lock:
+            self._check_open()
+            self._loaded()
+            process = self._process
+        if process:
+            process.await_model()
+
+    @property
+    def call_form(self) -> CallForm:
+        """How the model writes calls of tools. Raises `ModelUnavailable`."""
+        return self._file.read().vocabulary.call_form
+
+    def encode(self, lines: Sequence[ChatLine], tools: Sequence[ToolSpec] = ()) -> list[int]:
         """The prompt's tokens by the model's chat template. Raises `ModelUnavailable`, `Refused`."""
-        return self._known_vocabulary().encode(lines)
+        return self._file.read().vocabulary.encode(lines, tools)
 
     def encode_text(self, text: str) -> list[int]:
         """The tokens of a plain text. Raises `ModelUnavailable`."""
-        return self._known_vocabulary().encode_text(text)
+        return self._file.read().vocabulary.encode_text(text)
 
     def submit(
         self,
@@ -159,174 +125,254 @@ class Engine:
         stop: Sequence[str] = (),
         user: str = "",
         turn: str = "",
+        first_token_s: float = inf,
+        total_s: float = inf,
     ) -> Generation:
-        """Stand in line for a turn. Raises `TooLong` if no lane can hold it, and `ModelBusy` if the line is full."""
+        """Stand in line for a turn, which ends with `DeadlineExceeded` when its first or its last token is late.
+
+        Raises `TooLong` if no lane can hold it, `ModelUnavailable` if the model can't be loaded, and `ModelBusy` if
+        the line is full, or takes longer than the first token may.
+        """
         self._fit(len(prompt), sampling.max_tokens)
-        generation = Generation(
-            next(self._ids), prompt, sampling, TextAssembler(stop), emit, user, turn, submitted=time.monotonic()
-        )
+        self._file.read()
         with self._lock:
             self._check_open()
-            if len(self._line) >= self._queue_limit and len(self._running) >= self._lanes:
-                raise ModelBusy(retry_after_s=round(self._wait_s(self._line), 1))
+            generation = Generation(
+                id=next(self._ids),
+                prompt=prompt,
+                sampling=sampling,
+                text=TextAssembler(stop),
+                emit=emit,
+                user=user,
+                turn=turn,
+                total_s=total_s,
+                submitted=time.monotonic(),
+                read_tokens=self._forecast.known_tokens(prompt, [*self._running.values(), *self._line]),
+            )
             self._line.put(generation)
-            self._serve_next()
-        return generation
+            self.serve()
+            if generation.id not in self._running:
+                self._refuse_hopeless(generation, first_token_s)
+            self._set_alarm(generation, min(first_token_s, total_s))
+            return generation
 
     def outlook(self, turn: str) -> Outlook | None:
         """A turn's place in line and its wait, at the model's present pace; None where it stands in no line."""
         with self._lock:
-            ahead = list(takewhile(lambda other: other.turn != turn, self._line))
-            if len(ahead) == len(self._line):
+            found = next((generation for generation in self._line if generation.turn == turn), None)
+            if found is None:
                 return None
-            return Outlook(place=len(ahead) + 1, wait_s=self._wait_s(ahead))
+            return Outlook(place=len(self._ahead_of(found)) + 1, wait_s=self._wait_s(found))
 
     def cancel(self, generation: Generation) -> None:
         """Stop it within a token, or take it out of the line. Harmless when it is over."""
         with self._lock:
-            if not self._line.remove(generation) and generation.id in self._running:
-                del self._running[generation.id]
-                self._send(Cancel(cancel=generation.id))
-                self._serve_next()
+            if self._break_off(generation):
+                self._memory.used(self)
+
+    def serve(self) -> None:
+        """Begin what can begin now: after a crash one by one, else as many as there are lanes."""
+        if self._trial:
+            self._try_next()
+            return
+        while len(self._line) and len(self._running) < self._lanes and not self._gives_way():
+            process = self._loaded()
+            if process is None:
+                return
+            generation = self._line.pop()
+            generation.began = time.monotonic()
+            self._running[generation.id] = generation
+            process.send(generation.request)
+
+    def unload(self) -> None:
+        """End the process and free its memory, until the next request."""
+        process, self._process = self._process, None
+        if process:
+            process.kill()
 
     def close(self) -> None:
         """End the process; refuse what waits and what runs."""
         with self._lock:
             self._closed = True
             process, self._process = self._process, None
-            refused = [*self._running.values(), *self._line]
-            self._running.clear()
-            self._line = Line()
+            self._fail_all(ModelUnavailable(_CLOSED))
+            self._memory.leave(self)
         if process:
             process.close()
-        for generation in refused:
-            self._deliver(generation, ModelUnavailable(_CLOSED))
-
-    def _fit(self, prompt_tokens: int, max_tokens: int) -> None:
-        if prompt_tokens + max_tokens > self._lane_tokens:
-            raise TooLong(
-                f"The question and its sources take {prompt_tokens} tokens; with {max_tokens} for the answer that is "
-                f"more than the model's {self._lane_tokens}. Ask something shorter, or start a new conversation."
-            )
-
-    def _wait_s(self, ahead: Iterable[Generation]) -> float:
-        """How long a request waits behind these."""
-        return wait_s(map(self._work_s, self._running.values()), map(self._work_s, ahead), self._lanes)
-
-    def _work_s(self, generation: Generation) -> float:
-        unread = 0 if generation.said else len(generation.prompt) - generation.reused_tokens
-        return self._pace.work_s(unread, len(generation.said), generation.sampling.max_tokens)
 
     def _check_open(self) -> None:
         if self._closed:
             raise ModelUnavailable(_CLOSED)
 
-    def _known_vocabulary(self) -> Vocabulary:
-        with self._lock:
-            self._check_open()
-            if self._vocabulary is None:
-                self._vocabulary = Vocabulary(self._find())
-            return self._vocabulary
-
-    def _serve_next(self) -> None:
-        while len(self._line) and len(self._running) < self._lanes:
-            generation = self._line.pop()
-            generation.began = time.monotonic()
-            self._running[generation.id] = generation
-            self._order(generation)
-
-    def _order(self, generation: Generation) -> None:
-        """Have a request computed, from where it is; it fails where there is no model."""
-        request = Request(
-            id=generation.id,
-            prompt=tuple(generation.prompt),
-            said=tuple(generation.said),
-            sampling=generation.sampling,
-        )
-        try:
-            self._send(request)
-        except ModelUnavailable as error:
-            self._finish(generation, error)
-
-    def _send(self, order: Order) -> None:
-        self._started().send(order)
-
-    def _started(self) -> EngineProcess:
-        self._check_open()
-        if self._process is None:
-            specification = Specification(
-                path=self._find(),
-                lanes=self._lanes,
-                lane_tokens=self._lane_tokens,
-                threads=self._threads,
-                copy_bytes=self._copy_bytes,
+    def _fit(self, prompt_tokens: int, max_tokens: int) -> None:
+        most = self._specification.lane_tokens
+        if prompt_tokens + max_tokens > most:
+            raise TooLong(
+                f"The question and its sources take {prompt_tokens} tokens; with {max_tokens} for the answer that is "
+                f"more than the model's {most}. Ask something shorter, or start a new conversation."
             )
-            self._process = EngineProcess(specification, self._on_events, self._on_end)
-        return self._process
+
+    def _refuse_hopeless(self, generation: Generation, first_token_s: float) -> None:
+        """Let a request stand in line, unless that is too full or takes too long."""
+        wait_s = self._wait_s(generation)
+        full = len(self._line) + len(self._running) > self._queue_limit + self._lanes
+        if full or wait_s > first_token_s:
+            self._line.remove(generation)
+            raise ModelBusy(retry_after_s=round(wait_s, 1))
+
+    @property
+    def _next(self) -> Generation:
+        return next(iter(self._line))
+
+    def _ahead_of(self, generation: Generation) -> list[Generation]:
+        return list(takewhile(lambda other: other is not generation, self._line))
+
+    def _wait_s(self, generation: Generation) -> float:
+        """How long a request in line waits for a lane."""
+        return self._loading_s() + self._forecast.wait_s(self._running.values(), self._ahead_of(generation))
+
+    def _loading_s(self) -> float:
+        """Seconds until the model is loaded."""
+        if self._process and self._process.ready:
+            return 0.0
+        expected = self._load_s or self._file.read().memory_bytes / _LOAD_BYTES_S
+        return max(0.0, expected - (time.monotonic() - self._started if self._process else 0.0))
+
+    def _gives_way(self) -> bool:
+        """Whether another model wants the memory for a request that came before the next one here."""
+        return self._memory.gives_way(self, self._next.submitted)
+
+    def _loaded(self) -> EngineProcess | None:
+        """The process, once it has loaded the model; until then it is being started, if there is memory for it."""
+        if self._process is None and self._memory.take(self, self._file.read().memory_bytes):
+            self._started = time.monotonic()
+            self._process = EngineProcess(
+                self._file.read().path,
+                self._specification,
+                on_ready=self._on_ready,
+                on_events=self._on_events,
+                on_end=self._on_end,
+            )
+        return self._process if self._process and self._process.ready else None
+
+    def _try_next(self) -> None:
+        """Go on with the next of the requests that a crash interrupted."""
+        if (process := self._loaded()) and (generation := self._trial.next()):
+            process.send(generation.request)
+
+    def _on_ready(self, process: EngineProcess) -> None:
+        with self._lock:
+            if process is self._process:
+                self._load_s = time.monotonic() - self._started
+                self._memory.used(self)
 
     def _on_events(self, events: Sequence[Event]) -> None:
         with self._lock:
             for event in events:
                 if isinstance(event, Pass):
-                    self._pace.note_pass(event.read, event.said, event.seconds)
+                    self._forecast.note_pass(event, self._running.values())
                 elif generation := self._running.get(event.id):
                     self._take(generation, event)
 
+    def _on_end(self, process: EngineProcess) -> None:
+        """Let answers that were under way go on in a new process; without a model, everything fails."""
+        with self._lock:
+            if process is not self._process:
+                return
+            self._process = None
+            if not process.unneeded:
+                log.warning("the process of a local model ended: %s", process.problem or "it was killed, or crashed")
+                self._give_up(process)
+            self._trial.begin(self._running.values())
+            self._memory.give_back(self)
+
+    def _give_up(self, process: EngineProcess) -> None:
+        """Fail what made a process crash, and all if it never got to serve."""
+        if not process.ready:
+            self._fail_all(ModelUnavailable(process.problem))
+        for generation in self._trial.crashed(self._running.values()):
+            self._forget(generation)
+            self._deliver(generation, ModelUnavailable())
+
     def _take(self, generation: Generation, event: Begun | Token | End | Refusal) -> None:
         if isinstance(event, Begun):
-            generation.reused_tokens = event.reused_tokens
+            generation.reused_tokens = generation.read_tokens = event.reused_tokens
         elif isinstance(event, End):
-            self._finish(generation, _completion(generation, event.reason))
+            self._end(generation, generation.completion(event.reason))
         elif isinstance(event, Refusal):
-            self._finish(generation, Refused(event.message))
+            self._end(generation, Refused(event.message))
         else:
             self._hear(generation, event)
 
     def _hear(self, generation: Generation, event: Token) -> None:
         """Pass on what a token makes certain of the text, and end the answer where it holds a stop sequence."""
+        if not generation.said:
+            self._set_alarm(generation, generation.total_s)
         generation.said.append(event.token)
-        self._deliver(generation, generation.text.feed(self._known_vocabulary().piece(event.token)))
-        if generation.text.stopped and generation.id in self._running:
-            self._send(Cancel(cancel=generation.id))
-            self._finish(generation, _completion(generation, "stop"))
+        if event.logprob is not None:
+            generation.withheld.append(self._told(event.token, event.logprob, event.top))
+        self._deliver_text(generation, generation.text.feed(self._file.read().vocabulary.piece(event.token)))
+        if generation.text.stopped and self._break_off(generation):
+            self._end(generation, generation.completion("stop"))
+        elif self._trial:
+            self._trial.clear(generation)
+            self.serve()
 
-    def _finish(self, generation: Generation, outcome: Completion | TurnError) -> None:
-        del self._running[generation.id]
+    def _told(self, token: int, logprob: float, top: Sequence[tuple[int, float]]) -> TokenLogprob:
+        piece = partial(self._file.read().vocabulary.piece, special=True)
+        return TokenLogprob(piece(token), logprob, tuple((piece(other), its) for other, its in top))
+
+    def _end(self, generation: Generation, outcome: Completion | TurnError) -> None:
+        """Hand over how a request ended that is over in the process, or about to be."""
+        self._forget(generation)
         if isinstance(outcome, Completion):
-            self._pace.note_answer(len(generation.said), generation.sampling.max_tokens)
-            self._deliver(generation, generation.text.flush())
+            self._forecast.note_answer(generation)
+            self._deliver_text(generation, generation.text.flush())
         self._deliver(generation, outcome)
-        self._serve_next()
+        self._memory.used(self)
 
-    def _on_end(self, process: EngineProcess) -> None:
-        """Let answers that were under way go on in a new process, once each; where there is no model, they fail."""
+    def _set_alarm(self, generation: Generation, after_s: float) -> None:
+        """Have a request end so long after it was submitted, and not when it was to end before."""
+        generation.silence()
+        if after_s < inf:
+            left_s = generation.submitted + after_s - time.monotonic()
+            generation.alarm = threading.Timer(max(0.0, left_s), self._expire, [generation])
+            generation.alarm.daemon = True
+            generation.alarm.start()
+
+    def _expire(self, generation: Generation) -> None:
         with self._lock:
-            if process is not self._process:
-                return
-            self._process = None
-            log.warning("the process of a local model ended: %s", process.problem or "it was killed, or crashed")
-            for generation in list(self._running.values()):
-                if process.problem or generation.restarted:
-                    self._finish(generation, ModelUnavailable(process.problem))
-                else:
-                    generation.restarted = True
-                    self._order(generation)
+            if self._break_off(generation):
+                self._deliver(generation, DeadlineExceeded())
+                self._memory.used(self)
+
+    def _break_off(self, generation: Generation) -> bool:
+        """Forget a request here and in the process; whether it was not over."""
+        computed = generation.id in self._running
+        if not self._forget(generation):
+            return False
+        if computed and self._process:
+            self._process.send(Cancel(cancel=generation.id))
+        return True
+
+    def _forget(self, generation: Generation) -> bool:
+        """Take a request out of the line or its lane; whether it was there."""
+        generation.silence()
+        self._trial.clear(generation)
+        return self._line.remove(generation) or self._running.pop(generation.id, None) is not None
+
+    def _fail_all(self, error: TurnError) -> None:
+        for generation in [*self._running.values(), *self._line]:
+            self._forget(generation)
+            self._deliver(generation, error)
+
+    def _deliver_text(self, generation: Generation, text: str) -> None:
+        if text:
+            self._deliver(generation, generation.said_text(text))
 
     def _deliver(self, generation: Generation, outcome: Outcome) -> None:
         """Hand over an outcome; a reader whose event loop is gone cancels its request."""
-        if outcome == "":
-            return
         try:
             generation.emit(outcome)
         except RuntimeError:
             self.cancel(generation)
-
-
-def _completion(generation: Generation, reason: Literal["stop", "length"]) -> Completion:
-    return Completion(
-        finish_reason=reason,
-        prompt_tokens=len(generation.prompt),
-        completion_tokens=len(generation.said),
-        reused_tokens=generation.reused_tokens,
-        queued_s=generation.began - generation.submitted,
-    )

@@ -63,9 +63,9 @@ class Lanes:
     def _known(self, wanted: list[int]) -> Iterator[tuple[int, Callable[[], bytes]]]:
         """How much of a beginning each other place holds, and how to read it."""
         for lane in [*self._busy, *self._idle]:
-            yield _shared(lane.tokens, wanted), partial(self._llama.save, lane.number)
+            yield shared_beginning(lane.tokens, wanted), partial(self._llama.save, lane.number)
         for tokens in self._copies:
-            yield _shared(tokens, wanted), partial(self._used, tokens)
+            yield shared_beginning(tokens, wanted), partial(self._used, tokens)
 
     def _used(self, tokens: tuple[int, ...]) -> bytes:
         self._copies.move_to_end(tokens)
@@ -81,6 +81,6 @@ class Lanes:
         return lane
 
 
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+def shared_beginning(one: Sequence[int], other: Sequence[int]) -> int:
     """How many tokens two sequences have in common from the start."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

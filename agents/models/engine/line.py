@@ -25,7 +25,8 @@ _Item = TypeVar("_Item", bound=Waits)
 class Line(Generic[_Item]):
     """Start-time fair queueing: next is the user who has been given least, first come first served among their own.
 
-    Who comes anew begins where the line has got to, so that nobody saves up a claim. Not thread-safe.
+    Who comes anew stands behind everybody's next item: nobody saves up a claim, and nobody's place gets worse, but for
+    further items of the same user. Not thread-safe.
     """
 
     def __init__(self) -> None:
@@ -47,8 +48,9 @@ class Line(Generic[_Item]):
     def put(self, item: _Item) -> None:
         """Stand in line."""
         if item.user not in self._waiting:
+            last = max((self._given[user] for user in self._waiting), default=self._now)
+            self._given[item.user] = max(self._given.get(item.user, 0.0), last)
             self._waiting[item.user] = deque()
-            self._given[item.user] = max(self._given.get(item.user, 0.0), self._now)
         self._waiting[item.user].append(item)
 
     def pop(self) -> _Item:

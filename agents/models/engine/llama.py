@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import llama_cpp as native
+import numpy as np
 
+from agents.models.engine.head import LoadFailed
 from agents.models.engine.requests import Sampling
 from agents.models.engine.silence import SILENT
 
 BATCH_TOKENS = 512
 """Tokens that one call of the model takes in at most."""
-
-
-class LoadFailed(Exception):
-    """The file is broken, or no GGUF model, or memory does not suffice."""
+_WAITING_BYTES = 300e6
+"""What a thread multiplies in the time in which two, at each of a pass's some hundred steps, wait for each other."""
 
 
 class DecodeFailed(Exception):
@@ -65,19 +65,33 @@ class StopFlag:
 class Llama:
     """A model with several lanes, each a conversation's memory of up to `lane_tokens` tokens. Not thread-safe."""
 
-    def __init__(self, path: Path, *, lanes: int, lane_tokens: int, threads: int) -> None:
-        """Load the file. Raises `LoadFailed`."""
+    def __init__(self, path: Path, *, lanes: int, lane_tokens: int, threads: int, mapped: bool = True) -> None:
+        """Load the file, which must stay as it is if it is `mapped`. Raises `LoadFailed`."""
         native.llama_backend_init()
         native.llama_log_set(SILENT, ctypes.c_void_p(0))
-        self._model = native.llama_model_load_from_file(str(path).encode(), native.llama_model_default_params())
+        params = native.llama_model_default_params()
+        params.use_mmap = mapped
+        self._model = native.llama_model_load_from_file(str(path).encode(), params)
         if not self._model:
             raise LoadFailed
         self._vocab = native.llama_model_get_vocab(self._model)
         self._context = native.llama_init_from_model(self._model, _params(lanes, lane_tokens, threads))
         if not self._context:
             raise LoadFailed
+        self._threads = threads
+        self._weights_bytes = native.llama_model_size(self._model)
         self._memory = native.llama_get_memory(self._context)
+        self._tokens = native.llama_vocab_n_tokens(self._vocab)
         self._batch = native.llama_batch_init(BATCH_TOKENS, 0, 1)
+
+    def adapt(self, path: Path, scale: float) -> None:
+        """Let an adapter change the weights in all that is computed. Raises `LoadFailed`."""
+        adapter = native.llama_adapter_lora_init(self._model, str(path).encode())
+        if not adapter:
+            raise LoadFailed
+        adapters = (native.llama_adapter_lora_p_ctypes * 1)(adapter)
+        if native.llama_set_adapters_lora(self._context, adapters, 1, (ctypes.c_float * 1)(scale)):
+            raise LoadFailed
 
     def abort_on(self, flag: StopFlag) -> None:
         """Let a raised flag, which must live as long as this, break off what is being computed."""
@@ -89,6 +103,8 @@ class Llama:
 
         Raises `DecodeFailed`.
         """
+        threads = quickest(len(steps), self._weights_bytes, self._threads)
+        native.llama_set_n_threads(self._context, threads, threads)
         batch = self._batch
         batch.n_tokens = len(steps)
         for at, step in enumerate(steps):
@@ -130,6 +146,22 @@ class Llama:
     def choose(self, sampler: Sampler, index: int) -> int:
         """The next token after the `index`-th step of the last batch."""
         return native.llama_sampler_sample(sampler.chain, self._context, index)
+
+    def logprobs(self, index: int, token: int, most: int) -> tuple[float, list[tuple[int, float]]]:
+        """The log probability of a token after that step, and the likeliest tokens with theirs, likeliest first.
+
+        They are the model's own, before temperature and grammar.
+        """
+        logits = np.ctypeslib.as_array(native.llama_get_logits_ith(self._context, index), (self._tokens,))
+        logprobs = logits - (logits.max() + np.log(np.exp(logits - logits.max()).sum()))
+        likeliest = np.argsort(logprobs)[::-1][:most]
+        return float(logprobs[token]), [(int(each), float(logprobs[each])) for each in likeliest]
+
+
+def quickest(tokens: int, weights_bytes: int, threads: int) -> int:
+    """Threads for a pass: all of them, or one where sharing the work takes longer than doing it alone."""
+    alone = tokens * weights_bytes
+    return 1 if alone <= alone / threads + _WAITING_BYTES else threads
 
 
 class Sampler:

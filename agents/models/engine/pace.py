@@ -1,57 +1,121 @@
-"""How long a request will wait: what is ahead of it, at the pace that the model has shown."""
+"""How fast the model has been of late, and what that means for those who wait."""
 
 from __future__ import annotations
 
-from bisect import insort
+from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from pydantic import BaseModel
+import numpy as np
 
-_NEWEST = 0.2
-"""Share of the newest observation in an average."""
+from agents.models.engine.batching import PORTION_TOKENS
+from agents.models.engine.llama import BATCH_TOKENS
+
+_TYPICAL_PASSES = [(512, 0, 0.75), (128, 4, 0.21), (0, 1, 0.012), (0, 4, 0.045)]
+"""Tokens read, answers that say a token, and seconds, as for the default model on two cores."""
+_TYPICAL_SHARES = (0.25, 0.5, 1.0)
+_REMEMBERED_PASSES = 128
+_FADING = 0.97
+"""What a pass weighs, by the one after it."""
+_REMEMBERED_ANSWERS = 64
+_NOTHING = 1e-6
 
 
-class Pace(BaseModel):
-    """Seconds for each token, over the last passes. They begin with what two cores take for the default model."""
+@dataclass
+class Work:
+    """What is left of a request, in tokens."""
 
-    read_s: float = 0.006
-    """To read one token of a prompt."""
-    say_s: float = 0.012
-    """To say one token, where several answers share a pass."""
-    said: float = 0.5
-    """Tokens that an answer has, as a share of those that it may have."""
+    unread: float
+    unsaid: float
+
+    @property
+    def reads(self) -> bool:
+        """Whether some of its prompt is still unread."""
+        return self.unread > _NOTHING
+
+
+class Pace:
+    """What passes and answers took of late. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._passes: deque[tuple[int, int, float]] = deque(maxlen=_REMEMBERED_PASSES)
+        self._shares: deque[float] = deque(_TYPICAL_SHARES, maxlen=_REMEMBERED_ANSWERS)
+        self._costs: np.ndarray | None = None
 
     def note_pass(self, read: int, said: int, seconds: float) -> None:
-        """Learn from a pass; one that both read and said says nothing about either."""
-        if read and not said:
-            self.read_s = _average(self.read_s, seconds / read)
-        if said and not read:
-            self.say_s = _average(self.say_s, seconds / said)
+        """Learn from a pass that read tokens of prompts and said a token of some answers."""
+        self._passes.append((read, said, max(seconds, _NOTHING)))
+        self._costs = None
 
     def note_answer(self, said: int, allowed: int) -> None:
         """Learn from an answer that has ended."""
-        self.said = _average(self.said, said / allowed)
+        self._shares.append(said / allowed)
 
-    def work_s(self, unread: int, said: int, allowed: int) -> float:
-        """What is left of a request, alone on the model."""
-        return unread * self.read_s + max(1.0, allowed * self.said - said) * self.say_s
+    def pass_s(self, read: float, said: int) -> float:
+        """What a pass takes: something in any case, and something for each token."""
+        if self._costs is None:
+            self._costs = _costs(np.array(self._passes).reshape(-1, 3))
+        return float(self._costs @ (1.0, read, said))
+
+    def unsaid(self, said: int, allowed: int, luck: float) -> float:
+        """Tokens that an answer has still to say, if past ones are a guide; `luck` from 0, short, to below 1, long."""
+        longer = sorted(share for share in self._shares if share * allowed > said)
+        if not longer:
+            return max(1.0, (allowed - said) * luck)
+        return max(1.0, longer[int(luck * len(longer))] * allowed - said)
+
+    def wait_s(self, running: Iterable[Work], ahead: Iterable[Work], lanes: int) -> float:
+        """Seconds until a request has a lane: those `ahead` have the next ones, in their order."""
+        under_way, waited = [replace(work) for work in running], 0.0
+        for work in [*ahead, None]:
+            while len(under_way) >= lanes:
+                waited += self._play_on(under_way)
+            if work:
+                under_way.append(replace(work))
+        return waited
+
+    def _play_on(self, under_way: list[Work]) -> float:
+        """Go on until a prompt is read or an answer is said; the seconds that this takes."""
+        reading = next((work for work in under_way if work.reads), None)
+        saying = [work for work in under_way if not work.reads]
+        portion = (PORTION_TOKENS if saying else BATCH_TOKENS) if reading else 0
+        passes = min([work.unsaid for work in saying] + ([reading.unread / portion] if reading else []))
+        if reading:
+            reading.unread -= passes * portion
+        for work in saying:
+            work.unsaid -= passes
+        under_way[:] = [work for work in under_way if work.reads or work.unsaid > _NOTHING]
+        return passes * self.pass_s(portion, len(saying))
 
 
-def wait_s(running: Iterable[float], ahead: Iterable[float], lanes: int) -> float:
-    """Seconds until a request has a lane: `running` share the model evenly, and those `ahead` have the next lanes.
-
-    Both are seconds of work that are left, the latter in their order.
-    """
-    left, waited = sorted(running), 0.0
-    for work in [*ahead, None]:
-        if len(left) >= lanes:
-            least = left.pop(0)
-            waited += least * lanes
-            left = [other - least for other in left]
-        if work is not None:
-            insort(left, work)
-    return waited
+def _costs(seen: np.ndarray) -> np.ndarray:
+    """What passes take on this machine; of kinds that were not seen, as much slower than typical as the others."""
+    typical = np.array(_TYPICAL_PASSES)
+    if not len(seen):
+        return _fitted(typical)
+    typical[:, 2] *= _slower(seen, _fitted(typical))
+    costs = _fitted(np.vstack([typical, seen]))
+    # On a busy machine a few passes take long, and the least share off lies near the quickest; a wait is their sum.
+    return costs * _slower(seen, costs)
 
 
-def _average(before: float, newest: float) -> float:
-    return before + _NEWEST * (newest - before)
+def _slower(passes: np.ndarray, costs: np.ndarray) -> float:
+    """How many times as long as by these costs the passes took, the last ones counting most."""
+    weights = _weights(passes)
+    return float((weights @ passes[:, 2]) / (weights @ (_parts(passes) @ costs)))
+
+
+def _fitted(passes: np.ndarray) -> np.ndarray:
+    """Seconds for a pass, for a token read and for a token said, such that passes are off by the least share."""
+    weights = np.sqrt(_weights(passes))
+    parts = _parts(passes) / passes[:, 2:]
+    costs = np.linalg.lstsq(parts * weights[:, None], weights, rcond=None)[0]
+    return np.maximum(costs, _NOTHING)
+
+
+def _weights(passes: np.ndarray) -> np.ndarray:
+    return _FADING ** np.arange(len(passes))[::-1]
+
+
+def _parts(passes: np.ndarray) -> np.ndarray:
+    return np.column_stack([np.ones(len(passes)), passes[:, :2]])

@@ -1,26 +1,23 @@
 """The engine's own process: a crash of native code, or a file that takes too much memory, ends this one alone.
 
-    python -m agents.models.engine.process FILE_DESCRIPTOR SPECIFICATION
+    python -m agents.models.engine.process FILE_DESCRIPTOR MODEL_FILE SPECIFICATION
 
-It serves until the other end of the pipe closes, however that ends.
+It serves until the other end of the pipe closes, however that ends, or until it is not needed for a while.
 """
 
 from __future__ import annotations
 
-import os
 import queue
-import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 
-from agents.errors import ModelUnavailable
 from agents.models.engine.batching import Batching
+from agents.models.engine.head import LoadFailed, read_head
 from agents.models.engine.lanes import Lanes
-from agents.models.engine.llama import Llama, LoadFailed
+from agents.models.engine.llama import Llama
 from agents.models.engine.requests import (
     ORDER,
     REPORT,
@@ -28,114 +25,85 @@ from agents.models.engine.requests import (
     Event,
     Failed,
     Order,
+    Pass,
     Ready,
     Report,
+    Request,
+    Sampling,
     Specification,
+    Unneeded,
 )
+from agents.models.engine.weights import in_eight_bits, rewrite
 
 _Inbox = queue.SimpleQueue[Order | None]
 
 
-class EngineProcess:
-    """The process as the one that started it sees it. Reports come on a thread of its own."""
-
-    def __init__(
-        self,
-        specification: Specification,
-        on_events: Callable[[Sequence[Event]], None],
-        on_end: Callable[[EngineProcess], None],
-    ) -> None:
-        self.problem: str | None = None
-        """Why the model could not be loaded."""
-        self._on_events = on_events
-        self._on_end = on_end
-        self._loaded = threading.Event()
-        self._sending = threading.Lock()
-        self._pipe, theirs = Pipe()
-        self._process = subprocess.Popen(  # noqa: S603 (this very module)
-            [sys.executable, "-m", __name__, str(theirs.fileno()), specification.model_dump_json()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            env={**os.environ, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive")},
-            process_group=0,  # Ctrl-C is for the server, which ends this one when its turns have ended
-        )
-        theirs.close()
-        self._thread = threading.Thread(target=self._listen, name="engine", daemon=True)
-        self._thread.start()
-
-    @property
-    def pid(self) -> int:
-        """The number by which the system knows it."""
-        return self._process.pid
-
-    def send(self, order: Order) -> None:
-        """Hand over an order; one that has ended hears nothing, and reports its end."""
-        with self._sending, suppress(OSError):
-            self._pipe.send_bytes(ORDER.dump_json(order))
-
-    def await_model(self) -> None:
-        """Wait until the model is loaded. Raises `ModelUnavailable`."""
-        self._loaded.wait()
-        if self.problem or self._process.poll() is not None:
-            raise ModelUnavailable(self.problem)
-
-    def close(self) -> None:
-        """End it at once: it holds nothing that must be kept."""
-        self._process.kill()
-        self._process.wait()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
-
-    def _listen(self) -> None:
-        try:
-            while True:
-                self._hear(REPORT.validate_json(self._pipe.recv_bytes()))
-        except (EOFError, OSError):
-            pass
-        self._process.kill()
-        self._process.wait()
-        self._loaded.set()
-        self._on_end(self)
-
-    def _hear(self, report: Report) -> None:
-        if isinstance(report, list):
-            self._on_events(report)
-        elif isinstance(report, Failed):
-            self.problem = report.problem
-        else:
-            self._loaded.set()
-
-
-def main(pipe: Connection, specification: Specification) -> None:
+def main(pipe: Connection, path: Path, specification: Specification) -> None:
     """Load the model and compute what is ordered."""
     try:
-        llama = Llama(
-            specification.path,
-            lanes=specification.lanes,
-            lane_tokens=specification.lane_tokens,
-            threads=specification.threads,
-        )
-    except LoadFailed:
-        _report(pipe, Failed(problem=f"{specification.path.name} cannot be loaded: it is broken, or not a GGUF model."))
+        llama = _loaded(path, specification)
+    except LoadFailed as failure:
+        _report(pipe, Failed(problem=str(failure)))
         return
     events: list[Event] = []
     lanes = Lanes(llama, specification.lanes, copy_bytes=specification.copy_bytes)
     batching, inbox = Batching(llama, lanes, events.append), _Inbox()
+    _try_out(batching)
+    _report(pipe, [event for event in events if isinstance(event, Pass)])
+    events.clear()
     threading.Thread(target=_receive, args=(pipe, batching, inbox), daemon=True).start()
     _report(pipe, Ready())
-    while _obey(inbox, batching):
+    try:
+        while _obey(inbox, batching, specification.unload_after_s):
+            batching.work()
+            if events:
+                _report(pipe, events)
+                events.clear()
+    except queue.Empty:
+        _report(pipe, Unneeded())
+
+
+def _try_out(batching: Batching) -> None:
+    """Compute something small: the first pass is slow, and what the others take is known before waits are promised."""
+    batching.submit(Request(id=-1, prompt=(0,) * 96, sampling=Sampling(max_tokens=4)))
+    while not batching.idle:
         batching.work()
-        if events:
-            _report(pipe, events)
-            events.clear()
 
 
-def _obey(inbox: _Inbox, batching: Batching) -> bool:
-    """Take in all orders, and wait for one where there is nothing to do; False at the end."""
+def _loaded(path: Path, specification: Specification) -> Llama:
+    """The model with its adapter. Raises `LoadFailed` with a sentence."""
+    try:
+        llama = _load(path, specification)
+    except LoadFailed as failure:
+        raise LoadFailed(f"{path.name} cannot be loaded: it is broken, or not a GGUF model.") from failure
+    if adapter := specification.adapter:
+        if not adapter.is_file():
+            raise LoadFailed(f"There is no adapter file {adapter.name}: correct the model's setting adapter.")
+        try:
+            llama.adapt(adapter, specification.adapter_scale)
+        except LoadFailed as failure:
+            raise LoadFailed(f"{adapter.name} is broken, or no LoRA adapter in GGUF for {path.name}.") from failure
+    return llama
+
+
+def _load(path: Path, specification: Specification) -> Llama:
+    """Load the file, or what it says in the form that is read fastest."""
+    sizes = specification.model_dump(include={"lanes", "lane_tokens", "threads"})
+    if specification.rewrite and in_eight_bits(read_head(path)):
+        with tempfile.TemporaryDirectory(prefix="parley-") as folder:
+            rewritten = Path(folder) / path.name
+            if rewrite(path, rewritten, specification.threads):
+                return Llama(rewritten, **sizes, mapped=False)
+    return Llama(path, **sizes)
+
+
+def _obey(inbox: _Inbox, batching: Batching, patience_s: float | None) -> bool:
+    """Take in all orders, and wait for one where there is nothing to do; False at the end.
+
+    Raises `queue.Empty` where none comes for so long.
+    """
     while batching.idle or not inbox.empty():
-        order = inbox.get()
+        order = inbox.get(timeout=patience_s)
         if order is None:
             return False
         if isinstance(order, Cancel):
@@ -163,4 +131,4 @@ def _report(pipe: Connection, report: Report) -> None:
 
 
 if __name__ == "__main__":
-    main(Connection(int(sys.argv[1])), Specification.model_validate_json(sys.argv[2]))
+    main(Connection(int(sys.argv[1])), Path(sys.argv[2]), Specification.model_validate_json(sys.argv[3]))

@@ -1,4 +1,4 @@
-"""What is asked of the engine, and what it answers."""
+"""What is asked of the engine's process, and what it answers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 
 class Specification(BaseModel):
-    """Which model to load, and how large."""
+    """How to load a model, and how large."""
 
     model_config = ConfigDict(frozen=True)
 
-    path: Path
     lanes: int
     """Requests that are computed at once."""
     lane_tokens: int
@@ -21,6 +20,13 @@ class Specification(BaseModel):
     threads: int
     copy_bytes: int
     """Memory for what prompts that have no lane any more had in common with later ones."""
+    rewrite: bool = True
+    """Whether weights of a kind that this processor reads slowly are rewritten in eight bits."""
+    adapter: Path | None = None
+    """A LoRA adapter in GGUF."""
+    adapter_scale: float = 1.0
+    unload_after_s: float | None = None
+    """How long the process stays without a request; None is for ever."""
 
 
 class Sampling(BaseModel):
@@ -34,6 +40,8 @@ class Sampling(BaseModel):
     seed: int | None = None
     grammar: str | None = None
     """GBNF; its root rule is `root`."""
+    logprobs: int | None = None
+    """Likeliest tokens to tell beside each chosen one, with their log probabilities; None tells nothing of either."""
 
 
 class Request(BaseModel):
@@ -53,6 +61,9 @@ class Token(BaseModel):
 
     id: int
     token: int
+    logprob: float | None = None
+    top: tuple[tuple[int, float], ...] = ()
+    """The likeliest tokens at this place and their log probabilities, likeliest first."""
 
 
 class Begun(BaseModel):
@@ -78,6 +89,7 @@ class Pass(BaseModel):
     said: int
     """Answers that had a token computed."""
     seconds: float
+    """With all that was to be done since the pass before."""
 
 
 class Refusal(BaseModel):
@@ -105,9 +117,15 @@ class Failed(BaseModel):
     problem: str
 
 
+class Unneeded(BaseModel):
+    """Nothing was asked for so long that the process ends."""
+
+    unneeded: Literal[True] = True
+
+
 Order = Request | Cancel
 Event = Begun | Token | End | Refusal | Pass
-Report = Ready | Failed | list[Event]
+Report = Ready | Failed | Unneeded | list[Event]
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 REPORT: TypeAdapter[Report] = TypeAdapter(Report)
