@@ -1,195 +1,159 @@
-"""`python -m evals.answers [--questions N] [--docs] [--json]`: the quality of answers through the whole product.
-
-XQuAD English where it lies beside the project, else the sample documents with `questions.jsonl`. Model and every
-other setting come from the environment, as the product's own do.
-"""
+"""How good the answers of the whole product are, on questions with known answers and on some that have none."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
-import string
+import random
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from langchain_core.language_models import BaseChatModel
-from langsmith import uuid7
-from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from agents.errors import TurnError
-from agents.turn import Asker, TurnRequest, TurnResult
-from app.bootstrap import Parley, build_parley
-from app.environment import prepare_environment
-from app.settings import Settings
-from evals.bench.figures import median
-from evals.questions import Case, docs_cases, reader_group, xquad_cases
-from evals.setup import ingest_docs, passage, publish, trial_settings, xquad
+from app.corpus import open_corpus
+from app.settings import ConfigurationError, Settings, load_settings
+from evals.answer_scores import Scores, right, score
+from evals.asking import Outcome, ask_all
+from evals.beir import BeirDocument, read_documents
+from evals.lines import LinesRefused
+from evals.questions import Case, read_cases
+from evals.setup import trial_settings
+from evals.trial import publish
+from ingest.errors import IngestError
+from ingest.pipeline import ingest
 from retrieval.corpus import Corpus
+from retrieval.embedding import build_embedder
+from retrieval.errors import RetrievalError
+from retrieval.passages import EVERYONE
 
 SEED = 11
-_CITATION = re.compile(r"\[\d+\]")
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation + "–—“”‘’…", " "))
 
 
-def main(
-    questions: Annotated[int, typer.Option(min=1, help="How many of XQuAD's questions to sample.")] = 20,
-    docs: Annotated[bool, typer.Option("--docs", help="Ask about the sample documents, even where XQuAD is.")] = False,
+class NothingToAsk(Exception):
+    """There is no corpus to ask; the message says how to get one."""
+
+
+def answers(
+    questions: Annotated[Path, typer.Option(help="JSON lines with question and answers; null for no answer.")],
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="JSON lines with _id, title and text, or a folder of documents; else the present corpus."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask only so many of them, always the same.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:
-    """Ask questions with known answers, and some that the documents don't answer."""
-    prepare_environment()
-    logging.disable(logging.WARNING)
-    with tempfile.TemporaryDirectory(prefix="parley-evals-") as folder:
-        settings = trial_settings(Path(folder))
-        cases = prepare(settings, questions, docs)
-        outcomes = asyncio.run(ask_all(settings, cases))
-    scores = score(outcomes)
-    if as_json:
-        sys.stdout.write(scores.model_dump_json(indent=2) + "\n")
-    else:
-        show(scores, outcomes)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a question; no result where the turn failed."""
-
-    case: Case
-    result: TurnResult | None
-
-    @property
-    def abstained(self) -> bool:
-        """Whether the product said that the documents don't answer."""
-        return self.result is not None and self.result.status == "abstained"
-
-    @property
-    def right(self) -> bool:
-        """Whether a known answer was shown, or the lack of one was said."""
-        if self.case.answers is None:
-            return self.abstained
-        answered = self.result is not None and self.result.status == "answered"
-        return answered and any(contains(self.result.text, answer) for answer in self.case.answers)  # type: ignore[union-attr]
-
-
-class Scores(BaseModel):
-    """Shares between 0 and 1; None where nothing was there to be judged."""
-
-    answerable: int
-    unanswerable: int
-    failed: int
-    answer_contained: float | None
-    """Of the answerable, those whose shown answer holds a known one."""
-    wrong_abstention: float | None
-    """Of the answerable, those that were abstained from."""
-    abstention_recall: float | None
-    """Of the unanswerable, those that were abstained from."""
-    abstention_precision: float | None
-    """Of all abstentions, those that were due."""
-    unsupported_rate: float | None
-    """Of the model's sentences, those that no passage supports and that were withheld."""
-    evidence_ms_p50: float | None
-    latency_ms_p50: float | None
-
-
-def prepare(settings: Settings, questions: int, docs: bool) -> list[Case]:
-    """Publish what is asked about, and say what to ask."""
-    paragraphs = [] if docs else xquad()
-    if not paragraphs:
-        ingest_docs(settings)
-        return docs_cases()
-    corpus = Corpus.open(settings.retrieval, settings.data_dir)
-    readable = [(each.title, each.text, (reader_group(number),)) for number, each in enumerate(paragraphs)]
-    publish(corpus, [passage(number, *each) for number, each in enumerate(readable)])
-    corpus.close()
-    return xquad_cases(paragraphs, questions, SEED)
-
-
-async def ask_all(settings: Settings, cases: Sequence[Case], model: BaseChatModel | None = None) -> list[Outcome]:
-    """One turn for each case, one after the other; by the settings' model unless another one is given."""
+    """Measure the answers of the whole product on questions with known answers."""
     err = Console(stderr=True)
+    try:
+        outcomes = measure(sampled(read_cases(questions), limit), corpus, err)
+    except (LinesRefused, NothingToAsk, ConfigurationError, IngestError, RetrievalError) as error:
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        sys.stdout.write(score(outcomes).model_dump_json(indent=2) + "\n")
+    else:
+        show(score(outcomes), outcomes)
+
+
+def sampled(cases: Sequence[Case], limit: int | None) -> list[Case]:
+    """All of the questions, or so many of them, drawn the same way every time."""
+    if limit is None or limit >= len(cases):
+        return list(cases)
+    return random.Random(SEED).sample(cases, limit)  # noqa: S311
+
+
+def measure(
+    cases: Sequence[Case], source: Path | None, console: Console, model: BaseChatModel | None = None
+) -> list[Outcome]:
+    """Ask every question of a corpus that is published for this alone, or else of the present one.
+
+    Raises `LinesRefused`, `NothingToAsk`, `ConfigurationError`, `IngestError` and `RetrievalError`.
+    """
+    hidden = {name for case in cases for name in case.without}
+    with tempfile.TemporaryDirectory(prefix="parley-evals-") as folder:
+        if source is None:
+            settings = trial_settings(Path(folder))
+            corpus = present_corpus(hidden)
+        else:
+            settings = trial_settings(Path(folder), retrieval={"url": ""})
+            corpus = published(source, settings, hidden, console)
+        return asyncio.run(
+            ask_all(settings, cases, model=model, corpus=corpus, readers=lambda case: _groups(hidden - {*case.without}))
+        )
+
+
+def present_corpus(hidden: set[str]) -> Corpus:
+    """What readers see now."""
+    if hidden:
+        raise LinesRefused(
+            "Questions can hide documents (without) only of a corpus in JSON lines; name it by --corpus."
+        )
+    corpus = open_corpus(load_settings())
+    if not corpus.release().passages:
+        corpus.close()
+        raise NothingToAsk("The corpus is empty. Fill it by `parley ingest FOLDER`, or name one by --corpus.")
+    return corpus
+
+
+def published(source: Path, settings: Settings, hidden: set[str], console: Console) -> Corpus:
+    """The documents of a file or folder, split and published as the product does it."""
+    if not source.is_dir():
+        publish_lines(source, settings, hidden, console)
+    elif hidden:
+        raise LinesRefused("Questions can hide documents (without) only of a corpus in JSON lines, not of a folder.")
+    else:
+        with closing(Corpus.open(settings.retrieval, settings.data_dir)) as corpus:
+            ingest([source], corpus, settings.ingest)
+    return Corpus.open(settings.retrieval, settings.data_dir)
+
+
+def publish_lines(source: Path, settings: Settings, hidden: set[str], console: Console) -> None:
+    """Publish documents in BEIR's format, each that a question hides for a group of its own."""
+    documents = read_documents(source)
+    if unknown := sorted(hidden - documents.keys()):
+        raise LinesRefused(f"A question hides the document {unknown[0]!r}, which {source.name} does not hold.")
+
+    def readers(document: BeirDocument) -> tuple[str, ...]:
+        return (_group(document.id),) if document.id in hidden else (EVERYONE,)
+
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    parley = build_parley(settings, model=model)
-    await parley.start()
-    try:
-        await parley.warm.wait()
-        with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
-            return [await ask(parley, case) for case in progress.track(cases, description="asking")]
-    finally:
-        await parley.close()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        embedder = build_embedder(settings.retrieval)
+        publish(
+            list(documents.values()),
+            settings.data_dir,
+            settings.retrieval,
+            settings.ingest,
+            embedder,
+            progress,
+            readers,
+        )
 
 
-async def ask(parley: Parley, case: Case) -> Outcome:
-    """One question in a thread of its own."""
-    turn_id = uuid7()
-    asker = Asker(user_hash="evals", groups=case.groups)
-    request = TurnRequest(turn_id=turn_id, thread_id=str(turn_id), question=case.question, asker=asker)
-    try:
-        return Outcome(case, await parley.assistant.ask(request))
-    except TurnError:
-        return Outcome(case, None)
+def _groups(readable: set[str]) -> tuple[str, ...]:
+    return (EVERYONE, *map(_group, sorted(readable)))
 
 
-def score(outcomes: Sequence[Outcome]) -> Scores:
-    """The outcomes as shares."""
-    answerable = [each for each in outcomes if each.case.answers is not None]
-    unanswerable = [each for each in outcomes if each.case.answers is None]
-    results = [each.result for each in outcomes if each.result]
-    written = sum(result.sentences for result in results)
-    return Scores(
-        answerable=len(answerable),
-        unanswerable=len(unanswerable),
-        failed=len(outcomes) - len(results),
-        answer_contained=_share([each.right for each in answerable]),
-        wrong_abstention=_share([each.abstained for each in answerable]),
-        abstention_recall=_share([each.abstained for each in unanswerable]),
-        abstention_precision=_share([each.case.answers is None for each in outcomes if each.abstained]),
-        unsupported_rate=sum(result.unsupported for result in results) / written if written else None,
-        evidence_ms_p50=_median_ms([result.evidence_s for result in results if result.evidence_s is not None]),
-        latency_ms_p50=_median_ms([result.total_s for result in results]),
-    )
-
-
-def contains(text: str, answer: str) -> bool:
-    """Whether the answer's words stand in the text, whatever their case, punctuation and articles."""
-    return f" {_plain(answer)} " in f" {_plain(text)} "
-
-
-def _plain(text: str) -> str:
-    bare = _CITATION.sub(" ", text).lower().translate(_PUNCTUATION)
-    return " ".join(_ARTICLES.sub(" ", bare).split())
-
-
-def _share(hits: Sequence[bool]) -> float | None:
-    return sum(hits) / len(hits) if hits else None
-
-
-def _median_ms(seconds: Sequence[float]) -> float | None:
-    return median(seconds) * 1000 if seconds else None
+def _group(document: str) -> str:
+    return f"readers of {document}"
 
 
 def show(scores: Scores, outcomes: Sequence[Outcome]) -> None:
     """The scores, and the questions that were not answered as they should be."""
     out = Console()
     table = Table("score", "", title="Answers through the whole product")
-    for name, value in scores.model_dump().items():
-        table.add_row(name.replace("_", " "), "" if value is None else f"{value:.3g}" if value <= 1 else f"{value:.0f}")
+    for name, value in scores:
+        table.add_row(name, "" if value is None else f"{value:.0f}" if "_ms_" in name else f"{value:.3g}")
     out.print(table)
     for outcome in outcomes:
-        if not outcome.right:
+        if not right(outcome):
             due = " / ".join(outcome.case.answers or ["not in the documents"])
             status = outcome.result.status if outcome.result else "failed"
             out.print(f"- {outcome.case.question} ({status}; due: {due})", markup=False, highlight=False)
-
-
-if __name__ == "__main__":
-    typer.run(main)

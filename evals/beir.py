@@ -50,7 +50,7 @@ class Collection:
 
 def read_collection(corpus: Path, queries: Path, qrels: Path) -> Collection:
     """Read the three files; raises `LinesRefused`."""
-    documents, asked = _records(corpus, BeirDocument), _records(queries, Query)
+    documents, asked = read_documents(corpus), _records(queries, Query)
     judgements: dict[str, dict[str, int]] = {}
     for where, query, document, grade in _judgements(qrels):
         if query not in asked:
@@ -62,6 +62,11 @@ def read_collection(corpus: Path, queries: Path, qrels: Path) -> Collection:
     if not judged:
         raise LinesRefused(f"{qrels.name} names no relevant document; at least one line needs a score above 0.")
     return Collection(list(documents.values()), judged, judgements)
+
+
+def read_documents(path: Path) -> dict[str, BeirDocument]:
+    """The documents of a corpus by their id; raises `LinesRefused`."""
+    return _records(path, BeirDocument)
 
 
 def _records(path: Path, kind: type[Record]) -> dict[str, Record]:

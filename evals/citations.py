@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agents.models.scripted import ScriptedChat
 from agents.turn import TurnResult
 from app.settings import ConfigurationError, Settings
-from evals.answers import Outcome, ask_all
+from evals.asking import Outcome, ask_all
 from evals.cited_pages import hold
 from evals.lines import LinesRefused, read_lines
 from evals.questions import Case
@@ -102,8 +102,7 @@ def page_texts(corpus: Corpus) -> Pages:
 
 def score(asked: Sequence[Asked], outcomes: Sequence[Outcome], pages: Pages) -> Scores:
     """What became of the questions, as shares of all of them; one that failed or was abstained from cites nothing."""
-    results = [each.result if each.result and each.result.status == "answered" else None for each in outcomes]
-    pairs = list(zip(asked, results, strict=True))
+    pairs = list(zip(asked, (each.answered for each in outcomes), strict=True))
     return Scores(
         questions=len(asked),
         abstained=_mean([each.abstained for each in outcomes]),

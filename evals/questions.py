@@ -1,48 +1,39 @@
-"""Questions with known answers: about the sample documents, and from XQuAD."""
+"""Questions with known answers, and some that the documents don't answer."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from evals.setup import Paragraph
-from retrieval.passages import EVERYONE
+from evals.lines import read_lines
 
 FILE = Path(__file__).parent / "questions.jsonl"
+SHAPE = (
+    "Each line is a JSON object with a question and its answers: a list of texts, or null where the documents don't "
+    "answer. It may list in without the _ids of documents that the one who asks may not read."
+)
+Text = Annotated[str, Field(pattern=r"\S")]
 
 
 class Case(BaseModel):
-    """A question, and what a right answer holds."""
+    """A question, and what a right answer holds; further keys are passed over."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
-    question: str
-    answers: tuple[str, ...] | None
+    question: Text
+    answers: Annotated[tuple[Text, ...], Field(min_length=1)] | None
     """Any of these words will do; None where the documents that may be read don't answer."""
-    groups: tuple[str, ...] = (EVERYONE,)
-    """Reader groups of the person who asks."""
+    without: tuple[str, ...] = ()
+    """Documents of the corpus, by `_id`, that are hidden from the one who asks."""
+
+
+def read_cases(path: Path) -> list[Case]:
+    """The questions of a file of JSON lines; raises `LinesRefused`."""
+    return read_lines(path, Case, SHAPE)
 
 
 def docs_cases() -> list[Case]:
     """The questions about the sample documents."""
-    return [Case.model_validate_json(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
-
-
-def xquad_cases(paragraphs: Sequence[Paragraph], count: int, seed: int) -> list[Case]:
-    """`count` questions, each asked twice: by a reader of all paragraphs, and by one from whom its own is hidden."""
-    everything = [reader_group(number) for number in range(len(paragraphs))]
-    asked = [(number, *question) for number, paragraph in enumerate(paragraphs) for question in paragraph.questions]
-    cases = []
-    for number, question, answers in random.Random(seed).sample(asked, min(count, len(asked))):  # noqa: S311
-        others = [group for group in everything if group != reader_group(number)]
-        cases.append(Case(question=question, answers=answers, groups=tuple(everything)))
-        cases.append(Case(question=question, answers=None, groups=tuple(others)))
-    return cases
-
-
-def reader_group(number: int) -> str:
-    """The group whose members may read one paragraph."""
-    return f"paragraph-{number}"
+    return read_cases(FILE)

@@ -61,10 +61,11 @@ def measure(pairs: Sequence[Pair]) -> Scores:
         raise LinesRefused("Both labels are needed: give at least one pair with label 1 and one with label 0.")
     held, refused = (sum(result.verdict == "supported" for result in side) / len(side) for side in sides)
     supported, others = ([result.score for result in side] for side in sides)
-    return Scores(balanced_accuracy=(held + 1 - refused) / 2, auc=_auc(supported, others))
+    return Scores(balanced_accuracy=(held + 1 - refused) / 2, auc=auc(supported, others))
 
 
-def _auc(above: Sequence[float], below: Sequence[float]) -> float:
+def auc(above: Sequence[float], below: Sequence[float]) -> float:
+    """How often one of `above` is higher than one of `below`, ties counting half."""
     ordered = np.sort(below)
     beaten = np.searchsorted(ordered, above, "left") + np.searchsorted(ordered, above, "right")
     return float(beaten.mean()) / 2 / len(ordered)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
@@ -49,17 +49,7 @@ class Trial:
 
     def publish(self, documents: Sequence[BeirDocument], sizes: IngestSettings) -> None:
         """Split the documents into passages and publish them; raises `RetrievalError`."""
-        held = [_held(each, sizes) for each in documents]
-        self._names = {document.id: document.source for document, _ in held}
-        task = self._progress.add_task("encoding", total=sum(len(each) for _, each in held))
-        corpus = Corpus.open(self._settings, self._folder, _Shown(self._embedder, self._progress, task))
-        try:
-            with corpus.draft() as draft:
-                for document, its_passages in held:
-                    draft.put(document, its_passages)
-                draft.publish()
-        finally:
-            corpus.close()
+        self._names = publish(documents, self._folder, self._settings, sizes, self._embedder, self._progress)
 
     def measure(self, collection: Collection, stage: str) -> Scores:
         """Ask every query, and compare what is found with the judgements; raises `RetrievalError`."""
@@ -79,6 +69,32 @@ class Trial:
         """The documents of the hits, each where its best passage stands; by words only those that share one."""
         counted = [hit for hit in hits if hit.sparse] if stage == "sparse" else hits
         return list(dict.fromkeys(self._names[hit.passage.document_id] for hit in counted))
+
+
+def publish(
+    documents: Sequence[BeirDocument],
+    folder: Path,
+    settings: RetrievalSettings,
+    sizes: IngestSettings,
+    embedder: Embedder,
+    progress: Progress,
+    readers: Callable[[BeirDocument], tuple[str, ...]] = lambda document: (EVERYONE,),
+) -> dict[str, str]:
+    """Split documents into passages for their reader groups, and publish them; gives their `_id` by document id.
+
+    Raises `RetrievalError`.
+    """
+    held = [_held(each, sizes, readers(each)) for each in documents]
+    task = progress.add_task("encoding", total=sum(len(each) for _, each in held))
+    corpus = Corpus.open(settings, folder, _Shown(embedder, progress, task))
+    try:
+        with corpus.draft() as draft:
+            for document, its_passages in held:
+                draft.put(document, its_passages)
+            draft.publish()
+    finally:
+        corpus.close()
+    return {document.id: document.source for document, _ in held}
 
 
 class _Shown:
@@ -126,7 +142,7 @@ def _timed_search(corpus: Corpus, text: str) -> tuple[list[Hit], float]:
     return hits, (time.perf_counter() - began) * 1000
 
 
-def _held(source: BeirDocument, sizes: IngestSettings) -> tuple[Document, list[Passage]]:
+def _held(source: BeirDocument, sizes: IngestSettings, groups: tuple[str, ...]) -> tuple[Document, list[Passage]]:
     """A document and its passages; one without a text is found by its title."""
     content = source.text.encode()
     document = Document(
@@ -137,5 +153,6 @@ def _held(source: BeirDocument, sizes: IngestSettings) -> tuple[Document, list[P
         content_hash=hashlib.sha256(content).hexdigest(),
         media_type="text/plain",
         size_bytes=len(content),
+        groups=groups,
     )
     return document, passages(document, split([Block(source.text.strip() or source.title)], sizes))

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 
 from agents.answering.markdown import escape
 from agents.answering.quotes import Quote
+from agents.answering.settings import AnsweringSettings
 from retrieval.citations import check
 from retrieval.sentences import split
 from retrieval.words import content_words
 
 _SAME_WORDS = 0.8
+_MIN_WORDS = 2
+"""Telling words of a claim: a bare "1903" doesn't say of what, so that nothing can support it."""
 _SUPPORTED_FROM = (
     0.7  # stricter than a citation must be: the quotes are on the screen, so that withholding costs little
 )
@@ -35,13 +38,17 @@ _CHATTER = re.compile(
 
 
 class ClaimFilter:
-    """Takes each sentence that the model writes and says what of it is shown."""
+    """Takes each sentence that the model writes in answer to a question and says what of it is shown."""
 
-    def __init__(self, quotes: Sequence[Quote]) -> None:
+    def __init__(self, quotes: Sequence[Quote], question: str, settings: AnsweringSettings | None = None) -> None:
         self.sentences = 0
         """Sentences that the model wrote, chatter apart."""
         self.unsupported = 0
         """Of these, how many no quote supports."""
+        settings = settings or AnsweringSettings()
+        self._left = settings.model_sentences
+        self._own_words = settings.own_words
+        self._asked = set(content_words(question))
         self._numbers = sorted({quote.number for quote in quotes})
         self._sources = [_source([quote for quote in quotes if quote.number == n]) for n in self._numbers]
         self._shown = [set(content_words(span.text)) for quote in quotes for span in split(quote.text)]
@@ -49,20 +56,30 @@ class ClaimFilter:
     def feed(self, sentence: str) -> str | None:
         """The sentence as Markdown with its [n] and a space after it; None where it is withheld.
 
-        Chatter is dropped, and so is what the reader has already before their eyes.
+        Chatter is dropped, and so is what the reader has already before their eyes, and what is too much.
         """
         claim = _claim(sentence)
         if not claim:
             return None
         self.sentences += 1
-        support = check(claim, self._sources, supported_from=_SUPPORTED_FROM)
-        if support.verdict != "supported" or support.source is None:
+        source = self._source_of(claim)
+        if source is None:
             self.unsupported += 1
             return None
-        if self._is_shown(claim):
+        if self._is_shown(claim) or not self._left:
             return None
+        self._left -= 1
         self._shown.append(set(content_words(claim)))
-        return f"{escape(claim)} [{self._numbers[support.source]}] "
+        return f"{escape(claim)} [{self._numbers[source]}] "
+
+    def _source_of(self, claim: str) -> int | None:
+        """The place of the source that says it, nearly in words of source and question; None where none does."""
+        support = check(claim, self._sources, supported_from=_SUPPORTED_FROM)
+        said = set(content_words(claim))
+        if support.verdict != "supported" or support.source is None or len(said) < _MIN_WORDS:
+            return None
+        own = said - self._asked - set(content_words(self._sources[support.source]))
+        return support.source if len(own) <= self._own_words * len(said) else None
 
     def _is_shown(self, claim: str) -> bool:
         stems = set(content_words(claim))

@@ -36,7 +36,7 @@ class Quote(BaseModel):
 def select_quotes(
     question: str, hits: Sequence[Hit], encode: Encode, settings: AnsweringSettings | None = None
 ) -> list[Quote]:
-    """The one to three sentences that answer best, best first, neighbours joined; empty where nothing was found."""
+    """The few sentences that answer best, best first, neighbours joined; empty where nothing was found."""
     settings = settings or AnsweringSettings()
     return _numbered(_joined(_chosen(rank(question, hits, encode, settings), settings)))
 
@@ -44,9 +44,9 @@ def select_quotes(
 def select_report_quotes(
     question: str, hits: Sequence[Hit], encode: Encode, settings: AnsweringSettings
 ) -> list[Quote]:
-    """Twice as much, for a question asked of a whole report: what it says in several places, one stretch a page."""
-    twice = settings.doubled()
-    return _numbered(_joined(_chosen(rank(question, hits, encode, twice), twice, once_a_page=True)))
+    """More, for a question asked of a whole report: what it says in several places, one stretch a page."""
+    more = settings.for_reports()
+    return _numbered(_joined(_chosen(rank(question, hits, encode, more), more, once_a_page=True)))
 
 
 def _chosen(ranked: Sequence[Ranked], settings: AnsweringSettings, *, once_a_page: bool = False) -> list[Ranked]:

@@ -20,7 +20,8 @@ async def quote(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     encode = partial(turn.parts.corpus.encode, release=turn.arm.release)
     select = select_quotes if state["topic"] == state["search_question"] else select_report_quotes
     chosen = await asyncio.to_thread(select, state["topic"], state["hits"], encode, turn.parts.answering)
-    answers = answerability(chosen) >= turn.parts.answering.abstain_below
+    turn.result.answerability = round(answerability(chosen), 4)
+    answers = turn.result.answerability >= turn.parts.answering.abstain_below
     shown = chosen if answers else nearest(chosen, turn.parts.answering)
     text = f"{evidence_markdown(shown)}\n\n" if answers else abstention_markdown(shown)
     turn.result.citations = citations(shown)

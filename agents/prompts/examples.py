@@ -48,7 +48,7 @@ class Example(BaseModel):
         return [*missing, *unwanted, *(self._unsupported(answer) if self.supported else ())]
 
     def _unsupported(self, answer: str) -> Iterator[str]:
-        claims = ClaimFilter(self.evidence)
+        claims = ClaimFilter(self.evidence, self.question)
         for sentence in split(answer):
             before = claims.unsupported
             claims.feed(sentence.text)

@@ -5,6 +5,7 @@ import pytest
 from agents.answering.claims import ClaimFilter
 from agents.answering.quotes import Quote
 from agents.answering.ranking import Match
+from agents.answering.settings import AnsweringSettings
 from retrieval.passages import Hit, Passage
 
 
@@ -34,7 +35,7 @@ QUOTES = [
 
 @pytest.fixture
 def claims() -> ClaimFilter:
-    return ClaimFilter(QUOTES)
+    return ClaimFilter(QUOTES, "")
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,7 @@ def test_a_supported_sentence_is_shown_with_its_source(claims: ClaimFilter, sent
         "Each parent may take 16 days.",
         "The days expire on 31 March, says Boris Kern. [1]",
         "The canteen serves lunch from noon.",
+        "31.",
     ],
 )
 def test_an_unsupported_sentence_is_withheld_and_counted(claims: ClaimFilter, sentence: str) -> None:
@@ -83,7 +85,7 @@ def test_what_the_reader_has_seen_is_not_said_again(claims: ClaimFilter) -> None
 
 
 def test_a_year_in_brackets_is_no_citation() -> None:
-    claims = ClaimFilter([quote(1, "The company opened its second office (2015) in the old harbour, with a view.")])
+    claims = ClaimFilter([quote(1, "The company opened its second office (2015) in the old harbour, with a view.")], "")
     assert (
         claims.feed("The company opened its second office (2015).")
         == "The company opened its second office (2015). [1] "
@@ -92,13 +94,36 @@ def test_a_year_in_brackets_is_no_citation() -> None:
 
 def test_what_the_model_copies_from_a_hostile_quote_stays_text() -> None:
     claims = ClaimFilter(
-        [quote(1, "Read ![the guide](http://evil.example) before the start of each working day, please.")]
+        [quote(1, "Read ![the guide](http://evil.example) before the start of each working day, please.")], ""
     )
     shown = claims.feed("Read ![the guide](http://evil.example).")
     assert shown == "Read !\\[the guide\\](http://evil.example). [1] "
 
 
 def test_without_quotes_nothing_is_shown() -> None:
-    claims = ClaimFilter([])
+    claims = ClaimFilter([], "")
     assert claims.feed("Five days.") is None
     assert claims.unsupported == 1
+
+
+def test_the_words_of_the_question_are_not_its_own() -> None:
+    sentence = "Staff may carry over up to 5 unused days."
+    assert ClaimFilter(QUOTES, "").feed(sentence) is None
+    assert ClaimFilter(QUOTES, "How many days may staff carry over?").feed(sentence) is not None
+
+
+def test_words_of_its_own_are_for_a_larger_model() -> None:
+    sentence = "Generously, up to 5 unused days may be carried over."
+    assert ClaimFilter(QUOTES, "").feed(sentence) is None
+    assert ClaimFilter(QUOTES, "", AnsweringSettings(own_words=0.3)).feed(sentence) is not None
+
+
+def test_no_more_sentences_are_shown_than_asked_for() -> None:
+    claims = ClaimFilter(QUOTES, "")
+    assert claims.feed("The canteen serves lunch from noon.") is None
+    assert claims.feed("Up to 5 unused days may be carried over.") is not None
+    assert claims.feed("Each parent may take 16 weeks.") is None
+    assert (
+        ClaimFilter(QUOTES, "", AnsweringSettings(model_sentences=2)).feed("Each parent may take 16 weeks.") is not None
+    )
+    assert (claims.sentences, claims.unsupported) == (3, 1)
