@@ -21,18 +21,21 @@ FORGETS = (
 
 
 async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
-    """Take the history that the caller sent, or else the thread's own, newest first within the budget."""
+    """Take the history that the caller sent, or else the thread's own: the newest of it that fits."""
     turn = runtime.context
-    if turn.request.history is not None:
-        return {"history": await asyncio.to_thread(safe, turn, newest(turn.request.history, turn.parts.settings))}
-    said = [Message(**message) for message in state.get("messages", [])]
-    if not said or not await may_recall(turn):
-        return {"history": []}
-    own = newest(said, turn.parts.settings)
-    turn.result.messages_left_out = len(said) - len(own)
+    sent = turn.request.history
+    said = await remembered(turn, state) if sent is None else sent
+    recalled = newest(said, turn.parts.settings)
+    turn.result.messages_left_out = len(said) - len(recalled)
     if begins_to_forget(said, turn.parts.settings):
-        runtime.stream_writer(Notice(text=FORGETS.format(messages=len(own))))
-    return {"history": own}
+        runtime.stream_writer(Notice(text=FORGETS.format(messages=len(recalled))))
+    return {"history": recalled if sent is None else await asyncio.to_thread(safe, turn, recalled)}
+
+
+async def remembered(turn: Turn, state: TurnState) -> Sequence[Message]:
+    """The thread's own messages; none where the asker may no longer read all that was said."""
+    said = [Message(**message) for message in state.get("messages", [])]
+    return said if said and await may_recall(turn) else []
 
 
 def begins_to_forget(said: Sequence[Message], settings: TurnSettings) -> bool:

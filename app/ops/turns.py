@@ -91,6 +91,11 @@ class Turn:
     """The user's last word: above 0 is up; None is not rated, which says nothing about liking."""
     question: str | None
     answer: str | None
+    cache: str | None
+    """How an earlier answer was shown again: exact, semantic; None where a model was asked."""
+    saved_usd: float | None
+    saved_s: float | None
+    saved_tokens: float | None
 
     @property
     def title(self) -> str:

@@ -316,6 +316,19 @@ async def test_a_trace_shows_the_whole_turn(store: OpsStore, ops: httpx.AsyncCli
     assert bars == [1000.0, 100.0, 800.0]
 
 
+async def test_a_trace_shows_which_models_were_asked(store: OpsStore, ops: httpx.AsyncClient) -> None:
+    failed = {"model": "large", "outcome": "model_busy", "reason": "Too much to do.", "seconds": 0.25, "cost_usd": 0.0}
+    usage = {"prompt_tokens": 100, "completion_tokens": 7}
+    answered = {"model": "small", "outcome": "answered", "seconds": 1.5, "usage": usage, "cost_usd": 0.5}
+    answered |= {"context_tokens": 3840, "quotes_left_out": 2}
+    turn = record(store, attempts=[failed, answered], route="short questions")
+    seen = await text_of(ops, f"/ops/turns/{turn}")
+    assert "large model_busy Too much to do. 250 ms – → – – $0.00" in seen
+    assert "small answered 1.5 s 100 → 7 3,840 2 quotes left out $0.50" in seen
+    assert "The rule short questions chose the first." in seen
+    assert "Models asked" not in await text_of(ops, f"/ops/turns/{record(store)}")
+
+
 async def test_a_trace_shows_what_the_rerank_model_said(store: OpsStore, ops: httpx.AsyncClient) -> None:
     root = uuid4()
     read = {"page_content": "Five days.", "metadata": {"document": "leave.md", "score": 3.2, "rerank": 3.2}}
@@ -383,6 +396,8 @@ async def test_nothing_in_a_trace_becomes_markup(store: OpsStore, ops: httpx.Asy
         status=HOSTILE,
         verdicts=[{"rail": HOSTILE, "action": HOSTILE, "stage": {"a": HOSTILE}}],
         stages_ms={HOSTILE: 1},
+        attempts=[{"model": HOSTILE, "outcome": HOSTILE, "reason": HOSTILE, "usage": HOSTILE}],
+        route=HOSTILE,
         prompt_version=HOSTILE,
     )
     judgement = FeedbackFields(run_id=turn, key=HOSTILE, value={"a": HOSTILE}, comment=HOSTILE)
@@ -412,6 +427,7 @@ async def test_metadata_of_any_shape_is_shown(store: OpsStore, ops: httpx.AsyncC
         turn = record(
             store,
             **dict.fromkeys(["status", "model", "cost_usd", "total_s", "verdicts", "stages_ms", "sentences"], odd),
+            **dict.fromkeys(["attempts", "route"], odd),
         )
         assert (await ops.get(f"/ops/turns/{turn}")).status_code == 200
     citations = [1, {}, {"number": "1", "quotes": "x"}, {"number": 1, "quotes": [{}, None], "page": []}]

@@ -76,6 +76,20 @@ def test_steps_stand_below_their_parents_with_their_own_and_all_tokens(store: Op
     assert "This step itself 700 30 $0.25" in seen(pages, f"{path}/steps/{call['id']}?part=1")
 
 
+def test_a_prompt_of_this_hub_leads_to_its_version(store: OpsStore, pages: TestClient) -> None:
+    def shown(version: str) -> list[tuple[str | None, str]]:
+        made = {"metadata": {"thread_id": "th", "prompt_version": version}}
+        root = run(name="turn", inputs={"question": "Why?"}, outputs={"answer": "So."}, extra=made)
+        tree = HTMLParser(pages.get(put(store, root)).text)
+        (said,) = [row.css_first("dd") for row in tree.css(".facts div") if row.css_first("dt").text() == "Prompt"]
+        assert said.text()
+        return [(link.attributes["href"], link.text()) for link in said.css("a")]
+
+    assert shown("hub:answer:" + "0a" * 32) == [("/ops/prompts/answer/" + "0a" * 32, "answer:0a0a0a0a")]
+    for other in ("hub:acme/answer:" + "0a" * 32, "answer@1", "hub:a:0&b"):
+        assert shown(other) == []
+
+
 def test_a_large_trace_is_drawn_in_part_and_the_rest_comes_when_asked_for(store: OpsStore, pages: TestClient) -> None:
     root = run(takes=900)
     many = [run(root, at=number / 10, name=f"s{number}") for number in range(CHILDREN_AT_ONCE + 30)]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from app.ops.experiments.settings import Experiment
 from app.ops.experiments.statistics import chi_square_p
 from app.ops.experiments.summary import Summary, measure, no_turns
+from app.ops.savings import Savings, savings_by
 from app.ops.store.tables import turns
 from app.ops.turns import TurnFilter, plain_conditions
 
@@ -26,6 +27,8 @@ class ArmReport:
     share: float | None
     """Of users that the settings give it; None for an arm that is recorded but no longer configured."""
     summary: Summary
+    reuse: Savings
+    """Of all its turns, also where the summary leaves some out."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,23 @@ class ExperimentReport:
     last: datetime | None
 
 
-def report(db: Connection, name: str, experiment: Experiment | None) -> ExperimentReport:
-    """The numbers of the experiment called `name`, from all turns that name an arm."""
+def report(
+    db: Connection, name: str, experiment: Experiment | None, *, only_new_answers: bool = False
+) -> ExperimentReport:
+    """The numbers of the experiment called `name`, from all turns that name an arm.
+
+    With `only_new_answers`, turns that an earlier answer was shown again in are left out.
+    """
     members = [*plain_conditions(TurnFilter(experiment=name)), turns.c.variant.is_not(None)]
-    measured = measure(db, turns.c.variant, members)
+    reuse = {arm: savings for (arm,), savings in savings_by(db, [turns.c.variant], members).items()}
+    measured = measure(db, turns.c.variant, [*members, turns.c.cache.is_(None)] if only_new_answers else members)
     configured = [arm.name for arm in experiment.arms] if experiment else []
-    names = list(dict.fromkeys([*configured, *_in_order(measured.groups)]))[: max(MAX_ARMS, len(configured))]
-    arms = tuple(ArmReport(arm, share(experiment, arm), measured.groups.get(arm) or no_turns()) for arm in names)
+    recorded = [*_in_order(measured.groups), *sorted(reuse)]
+    names = list(dict.fromkeys([*configured, *recorded]))[: max(MAX_ARMS, len(configured))]
+    arms = tuple(
+        ArmReport(arm, share(experiment, arm), measured.groups.get(arm) or no_turns(), reuse.get(arm) or Savings())
+        for arm in names
+    )
     return ExperimentReport(
         name=name,
         experiment=experiment,

@@ -17,7 +17,7 @@ class Arm(BaseModel):
     model: str | None = None
     """Answer with this model."""
     prompt: str | None = None
-    """Answer with this prompt version."""
+    """Answer with this prompt: a file such as `answer@2`, or a pinned commit of the hub such as `hub:answer:live`."""
     retrieval_limit: int | None = Field(default=None, ge=1, le=50)
     """Read this many passages."""
     release: int | None = Field(default=None, ge=1)

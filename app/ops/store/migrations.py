@@ -13,7 +13,23 @@ from sqlalchemy import Column, Connection, Integer, Table, func, insert, inspect
 from app.ops.store.runs import search
 from app.ops.store.tables import counters, metadata
 
-STEPS: list[Callable[[Connection], None]] = []
+
+def _add_what_was_reused(db: Connection) -> None:
+    """Turns know whether an earlier answer was shown again, and what that spared."""
+    for column in ("cache TEXT", "saved_usd FLOAT", "saved_s FLOAT", "saved_tokens FLOAT"):
+        db.execute(text(f"ALTER TABLE turns ADD COLUMN {column}"))
+    if db.dialect.name == "sqlite":
+        facts = "name, outcome, model, thumb, cost_usd, total_s, first_token_s, sentences, unsupported, cache"
+        more = "experiment, variant, user_hash, prompt_version, corpus_release, saved_usd, saved_s, saved_tokens"
+        for name, columns in [
+            ("turn_facts", f"(started, {facts}, {more})"),
+            ("experiment_facts", f"(experiment, variant, user_hash, started, {facts}) WHERE experiment IS NOT NULL"),
+        ]:
+            db.execute(text(f"DROP INDEX {name}"))
+            db.execute(text(f"CREATE INDEX {name} ON turns {columns}"))
+
+
+STEPS: list[Callable[[Connection], None]] = [_add_what_was_reused]
 
 _version = Table("schema_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
 BASE = "/ops"
 """Where the pages are served."""
+_HUB_COMMIT = re.compile(r"hub:(?P<handle>[a-z][a-z0-9_-]*):(?P<commit>[0-9a-f]{8,64})")
 
 
 def turn_url(run_id: object) -> str:
@@ -64,6 +66,12 @@ def results_url(dataset_id: object, project_id: object, **query: object) -> str:
 def prompt_url(handle: str, part: str = "", **query: object) -> str:
     """The page of one prompt, or the part of it at this path."""
     return _with_query(f"{BASE}/prompts/{quote(handle, safe='', errors='replace')}{part and '/' + part}", query)
+
+
+def hub_commit(version: str) -> tuple[str, str] | None:
+    """The prompt and the commit in a turn's prompt version, where it is from this store's hub."""
+    found = _HUB_COMMIT.fullmatch(version)
+    return (found["handle"], found["commit"]) if found else None
 
 
 def queue_url(queue_id: object, part: str = "", **query: object) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy import func, select
 
@@ -49,13 +49,14 @@ def build_experiments(state: OpsState) -> APIRouter:
         return page("experiments.html", {"experiments": listed(state), "now": state.clock()})
 
     @router.get("/experiments/{name:path}", response_class=HTMLResponse)
-    def experiment(name: str) -> HTMLResponse:
+    def experiment(name: str, request: Request) -> HTMLResponse:
         configured = state.experiments.get(name)
+        only_new = "new" in request.query_params
         with state.store.read() as db:
-            shown = report(db, name, configured)
+            shown = report(db, name, configured, only_new_answers=only_new)
         if configured is None and not shown.arms:
             return not_found("experiment of this name")
-        values = {"report": shown, "findings": findings(shown), "broken": broken_split(shown)}
+        values = {"report": shown, "findings": findings(shown), "broken": broken_split(shown), "only_new": only_new}
         differs = {arm.name: _own_settings(arm) for arm in configured.arms} if configured else {}
         return page("experiment.html", values | {"differs": differs})
 

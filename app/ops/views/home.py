@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, case, func, or_, s
 from starlette.concurrency import run_in_threadpool
 
 from app.ops.experiments.summary import Summary, measure, no_turns
+from app.ops.savings import Savings, savings_by
 from app.ops.store import OpsStore
 from app.ops.store.tables import turns
 from app.ops.store.tables.base import microseconds
@@ -40,6 +41,8 @@ class Overview:
     """The last 24 hours."""
     yesterday: Summary
     """The 24 hours before."""
+    reuse: Savings
+    """Of the last 24 hours: what earlier answers spared."""
     days: list[tuple[date, int]]
     """Turns of each of the last 14 calendar days (UTC), oldest first."""
     news: list[tuple[str, str]]
@@ -74,6 +77,7 @@ def overview(store: OpsStore, now: datetime) -> Overview:
         return Overview(
             today=both.get("today") or no_turns(),
             yesterday=both.get("yesterday") or no_turns(),
+            reuse=savings_by(db, [], [kind, turns.c.started >= since])[()],
             days=_days(db, kind, now),
             news=_news(db, kind, since),
             attention=_attention(db, kind, since),

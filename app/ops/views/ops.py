@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 from app.ops.views.addresses import BASE
+from app.ops.views.budgets import build_budgets
 from app.ops.views.complaints import build_complaints
 from app.ops.views.data import build_data
 from app.ops.views.diff import build_diff
@@ -16,6 +17,7 @@ from app.ops.views.health import build_health
 from app.ops.views.home import build_home
 from app.ops.views.prices import build_prices
 from app.ops.views.render import not_found, tell_of_chat
+from app.ops.views.reuse import build_reuse
 from app.ops.views.saved import build_saved
 from app.ops.views.stale import build_stale
 from app.ops.views.state import OpsState
@@ -38,7 +40,9 @@ _PAGES = (
     build_data,
     build_complaints,
     build_stale,
+    build_reuse,
     build_prices,
+    build_budgets,
     build_health,
 )
 """In this order addresses are looked up."""

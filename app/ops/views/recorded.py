@@ -54,6 +54,21 @@ class Verdict:
     reason: str
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """One call of a model, or one that was spared."""
+
+    model: str
+    outcome: str
+    reason: str
+    seconds: float | None
+    prompt_tokens: float | None
+    completion_tokens: float | None
+    cost_usd: float | None
+    context_tokens: float | None
+    quotes_left_out: int | None
+
+
 def citations(root: Run) -> list[Citation]:
     """The numbered sources of the answer."""
     return [
@@ -80,6 +95,16 @@ def verdicts(root: Run) -> list[Verdict]:
     """What the rails decided."""
     names = ("rail", "stage", "action", "reason")
     return [Verdict(*(_text(one.get(name)) for name in names)) for one in _dicts(root.metadata.get("verdicts"))]
+
+
+def attempts(root: Run) -> list[Attempt]:
+    """The models that were asked, or spared, in their order."""
+    return [_attempt(one) for one in _dicts(root.metadata.get("attempts"))]
+
+
+def route(root: Run) -> str:
+    """The routing rule that chose the first model; empty where none did."""
+    return _text(root.metadata.get("route"))
 
 
 def stages(root: Run) -> list[tuple[str, float]]:
@@ -113,6 +138,22 @@ def _evidence(document: Mapping[str, Any], numbers: Mapping[str, int | None]) ->
         sparse_rank=_integer(facts.get("sparse_rank")),
         rerank=_number(facts.get("rerank")),
         words=[_text(word) for word in _list(facts.get("words"))],
+    )
+
+
+def _attempt(one: Mapping[str, Any]) -> Attempt:
+    usage = one.get("usage")
+    used = usage if isinstance(usage, dict) else {}
+    return Attempt(
+        model=_text(one.get("model")),
+        outcome=_text(one.get("outcome")),
+        reason=_text(one.get("reason")),
+        seconds=_number(one.get("seconds")),
+        prompt_tokens=_number(used.get("prompt_tokens")),
+        completion_tokens=_number(used.get("completion_tokens")),
+        cost_usd=_number(one.get("cost_usd")),
+        context_tokens=_number(one.get("context_tokens")),
+        quotes_left_out=_integer(one.get("quotes_left_out")),
     )
 
 

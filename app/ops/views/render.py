@@ -73,7 +73,7 @@ _FILTERS = (
     "number",
     "signed",
 )
-_DATA_ADDRESSES = ("datasets_url", "dataset_url", "example_url", "results_url", "prompt_url", "queue_url")
+_DATA_ADDRESSES = ("datasets_url", "dataset_url", "example_url", "results_url", "prompt_url", "queue_url", "hub_commit")
 _TEMPLATES = _environment()
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from fastapi import Request
 
+from app.ops.budgets import Spendings, no_budgets
 from app.ops.experiments.settings import Experiment
 from app.ops.stale import NothingStale, Staleness
 from app.ops.store import OpsStore
@@ -41,5 +42,7 @@ class OpsState:
     """Whether a chat is served beside the pages."""
     stale: Staleness = field(default_factory=NothingStale)
     """Which answers rest on text that has changed since."""
+    budgets: Spendings = no_budgets
+    """What is spent of each budget."""
     who: Callable[[Request], str] = lambda request: NOBODY
     """The name of whoever sent the request, for histories and reviews."""

@@ -48,6 +48,10 @@ class Trace:
     citations: list[recorded.Citation]
     evidence: list[recorded.Evidence]
     verdicts: list[recorded.Verdict]
+    attempts: list[recorded.Attempt]
+    """The models that were asked for its words, in their order."""
+    route: str
+    """The rule that chose the first of them."""
     stages: list[tuple[str, float]]
     """In their order, with seconds."""
     feedback: list[Feedback]
@@ -112,6 +116,8 @@ def read_trace(store: OpsStore, trace_id: UUID) -> Trace | None:
         citations=cited,
         evidence=recorded.evidence(_retrievers(store, tree), cited),
         verdicts=recorded.verdicts(root),
+        attempts=recorded.attempts(root),
+        route=recorded.route(root),
         stages=recorded.stages(root),
         feedback=store.feedback.find(run_ids=list(tree.steps)[:MAX_JUDGED], limit=100),
         thread=thread,

@@ -8,8 +8,8 @@ from typing import Any
 
 from app.ops.store.tables.runs import LABEL_CHARS, TEXT_CHARS
 
-_TEXTS = ("experiment", "variant", "model", "prompt_version", "corpus_release", "user_hash")
-_NUMBERS = ("evidence_s", "first_token_s", "sentences", "unsupported")
+_TEXTS = ("experiment", "variant", "model", "prompt_version", "corpus_release", "user_hash", "cache")
+_NUMBERS = ("evidence_s", "first_token_s", "sentences", "unsupported", "saved_usd", "saved_s", "saved_tokens")
 _OUTCOMES = {"error": "failed", "pending": "unfinished"}
 _LARGEST = 1e15
 """No time, count or price is larger; sums of such numbers stay numbers."""

@@ -190,6 +190,10 @@ turns = Table(
     Column("question", Text),  # both cut at TEXT_CHARS
     Column("answer", Text),
     Column("error", Text),
+    Column("cache", Text),  # how an earlier answer was shown again: exact, semantic; null where a model was asked
+    Column("saved_usd", Float),
+    Column("saved_s", Float),
+    Column("saved_tokens", Float),
 )
 TEXT_CHARS = 4000
 Index("turns_by_start", turns.c.started)
@@ -200,8 +204,8 @@ QUESTION_START = 100
 question_start = func.substr(turns.c.question, literal_column("1"), literal_column(str(QUESTION_START)))
 Index("turns_by_question", question_start, turns.c.started)
 # Lists and sums read one of these alone: a turn's row is wide. PostgreSQL keeps long texts apart, and bounds an entry.
-_FACTS = "name outcome model thumb cost_usd total_s first_token_s sentences unsupported"
-_MORE_FACTS = f"{_FACTS} experiment variant user_hash prompt_version corpus_release"
+_FACTS = "name outcome model thumb cost_usd total_s first_token_s sentences unsupported cache"
+_MORE_FACTS = f"{_FACTS} experiment variant user_hash prompt_version corpus_release saved_usd saved_s saved_tokens"
 Index("turn_facts", turns.c.started, *(turns.c[name] for name in _MORE_FACTS.split())).ddl_if(dialect="sqlite")
 Index(
     "experiment_facts",
