@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 CLIENTS := $(VENV)/clients
 NPM_LANGSMITH := langsmith@0.12.0
 
-.PHONY: run test lint types bench evals clients lock clean help
+.PHONY: run test lint types bench soak evals clients lock clean help
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -32,8 +32,11 @@ types: $(VENV)/.dev  ## static types
 bench: $(VENV)/.dev $(VENV)/.models  ## speed and memory, as ratios to the raw engines
 	$(BIN)/python -m evals.bench
 
+soak: $(VENV)/.dev $(VENV)/.models  ## half an hour of load, hang-ups and kills: memory, threads, stuck turns
+	$(BIN)/python -m evals.soak
+
 evals: $(VENV)/.dev $(VENV)/.models  ## quality of answers on the sample corpus
-	$(BIN)/python -m evals.answers
+	$(BIN)/parley evals answers --questions evals/questions.jsonl --corpus docs
 
 clients: $(CLIENTS)/langsmith-0.3/.installed $(CLIENTS)/langsmith-0.7/.installed $(CLIENTS)/npm/.installed  ## other LangSmith clients, for tests
 

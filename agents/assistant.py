@@ -16,7 +16,7 @@ from langsmith.run_trees import RunTree
 
 from agents.errors import DeadlineExceeded, RailsUnavailable, SearchUnavailable, TurnError
 from agents.graph import build_graph
-from agents.record import root_metadata, root_outputs, settle
+from agents.record import keep, root_metadata, root_outputs, settle
 from agents.state import Parts, Turn
 from agents.turn import Asker, Delta, Evidence, Finished, Message, TurnEvent, TurnRequest, TurnResult
 from rails import RailFailed
@@ -108,17 +108,20 @@ class Assistant:
         """The turn inside its root run. The run is closed with the turn's record however the turn ends."""
         turn = self._begin(request)
         metadata = {"thread_id": request.thread_id, "user_hash": request.asker.user_hash, "ls_method": "turn"}
-        with tracing_context(enabled=self._traces is not None, client=self._traces, project_name=self._project):
-            async with trace(
+        # Not `async with`: a reader that hangs up while it enters would leave a run without an end.
+        with (
+            tracing_context(enabled=self._traces is not None, client=self._traces, project_name=self._project),
+            trace(
                 self._root_name,
                 run_type="chain",
                 run_id=request.turn_id,
                 client=self._traces,
                 project_name=self._project,
                 metadata=metadata,
-            ) as run:
-                ended_by = await self._ended_by(turn, events)
-                self._record(run, turn)
+            ) as run,
+        ):
+            ended_by = await self._ended_by(turn, events)
+            self._record(run, turn)
         if ended_by is not None:
             raise ended_by
         await self._flush()
@@ -142,6 +145,7 @@ class Assistant:
             return error
         finally:
             settle(turn)
+            keep(turn)
             self._on_ended(turn.request.asker, turn.result)
         return None
 
@@ -172,6 +176,8 @@ class Assistant:
                 ):
                     if isinstance(event, Evidence | Delta):
                         turn.result.text += event.text
+                    if isinstance(event, Delta):
+                        turn.said.append(event.text)
                     await events.put(cast(TurnEvent, event))
         except TimeoutError as error:
             raise DeadlineExceeded() from error

@@ -9,6 +9,8 @@ TurnError
 │   └── Blocked          a rail said no
 └── Unavailable          the turn was taken in, and a part of Parley could not do its work
     ├── ModelUnavailable
+    │   ├── ModelUnreachable  only just now: another try may succeed
+    │   └── CircuitOpen      it has failed too often of late, so it is not tried
     ├── ModelBusy
     ├── DeadlineExceeded
     ├── SearchUnavailable
@@ -90,8 +92,18 @@ class ModelUnavailable(Unavailable):
     advice = "The language model cannot be reached. Try again in a minute; an administrator sees the cause in /ops."
 
 
+class ModelUnreachable(ModelUnavailable):
+    """The language model failed in a way that may be over in a moment: it is worth another try."""
+
+
+class CircuitOpen(ModelUnavailable):
+    """The language model has failed so often of late that it is left alone for a while."""
+
+    code = "circuit_open"
+
+
 class ModelBusy(Unavailable):
-    """The local model's queue is full."""
+    """The model has too much to do: the local one's queue is full, or a provider limits the rate."""
 
     code = "model_busy"
     advice = "The model is busy with other users. Try again in a few seconds."

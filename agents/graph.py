@@ -1,4 +1,4 @@
-"""One turn as a graph: admit → input rails → assign → recall → plan → (retrieve → quote → generate) → cite → record.
+"""One turn: admit → input rails → assign → recall → plan → (retrieve → quote → reuse → generate) → cite → record.
 
 The output rails are not a node after `generate`: they are a stage of its stream, since a node that follows it
 would judge words that the user has already read.
@@ -25,6 +25,7 @@ from agents.nodes.quote import answered, quote
 from agents.nodes.recall import recall
 from agents.nodes.record import record
 from agents.nodes.retrieve import retrieve
+from agents.nodes.reuse import reuse, reused
 from agents.state import Turn, TurnState
 
 TurnGraph = CompiledStateGraph[TurnState, Turn, TurnState, TurnState]
@@ -37,7 +38,7 @@ _TRACED = TracePolicy(process_inputs=omit_payload)
 def build_graph(checkpointer: BaseCheckpointSaver) -> TurnGraph:
     """Compile the turn; threads are kept by the checkpointer."""
     graph = StateGraph(TurnState, context_schema=Turn)
-    for node in (admit, input_rails, assign, recall, plan, chat, retrieve, quote, generate, cite, record):
+    for node in (admit, input_rails, assign, recall, plan, chat, retrieve, quote, reuse, generate, cite, record):
         graph.add_node(node.__name__, timed(node), trace_policy=_TRACED)
     for before, after in [
         (START, "admit"),
@@ -53,7 +54,8 @@ def build_graph(checkpointer: BaseCheckpointSaver) -> TurnGraph:
     ]:
         graph.add_edge(before, after)
     graph.add_conditional_edges("plan", route, {"small_talk": "chat", "documents": "retrieve"})
-    graph.add_conditional_edges("quote", answered, {True: "generate", False: "cite"})
+    graph.add_conditional_edges("quote", answered, {True: "reuse", False: "cite"})
+    graph.add_conditional_edges("reuse", reused, {True: "cite", False: "generate"})
     return graph.compile(checkpointer=checkpointer)
 
 

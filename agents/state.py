@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypedDict
@@ -14,8 +14,14 @@ from langgraph.channels import UntrackedValue
 from agents.answering.quotes import Quote
 from agents.answering.settings import AnsweringSettings
 from agents.arms import Arm, Assign
+from agents.budgets import Budgets, Unlimited
+from agents.cache.cache import AnswerCache, Asking
+from agents.cache.settings import CacheSettings
 from agents.limits import RateLimit
 from agents.models import ModelPool
+from agents.models.backoff import Backoff
+from agents.prompts import LoadPrompt, load_prompt
+from agents.routing import RoutingRule
 from agents.settings import TurnSettings
 from agents.turn import Asker, Message, TurnRequest, TurnResult, Verdict
 from rails import Rails
@@ -24,6 +30,9 @@ from retrieval.corpus import Corpus
 from retrieval.passages import Hit
 
 Route = Literal["small_talk", "documents"]
+
+_FOR_MODELS = 0.95
+"""Share of a turn's time after which no model goes on, so that the turn still ends with the quotes."""
 
 
 class TurnState(TypedDict, total=False):
@@ -37,6 +46,7 @@ class TurnState(TypedDict, total=False):
     topic: Annotated[str, UntrackedValue]
     hits: Annotated[list[Hit], UntrackedValue]
     quotes: Annotated[list[Quote], UntrackedValue]
+    reused: Annotated[bool, UntrackedValue]
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,11 @@ class Parts:
     assign: Assign
     may_recall: Callable[[Asker, str], bool] = lambda asker, thread_id: True
     """Whether the asker may still read all that was said in the thread."""
+    load_prompt: LoadPrompt = load_prompt
+    routing: Sequence[RoutingRule] = ()
+    backoff: Backoff = field(default_factory=Backoff)
+    budgets: Budgets = field(default_factory=Unlimited)
+    cache: AnswerCache = field(default_factory=lambda: AnswerCache(CacheSettings(entries=0)))
     clock: Callable[[], float] = time.perf_counter
 
 
@@ -64,11 +79,20 @@ class Turn:
     result: TurnResult
     started: float
     arm: Arm = field(default_factory=Arm)
-    model_s: float = 0.0
+    asked: str | None = None
+    """The model that is being asked, by its name in the settings."""
+    asking: Asking | None = None
+    """The leave to ask it, for which others may wait."""
+    said: list[str] = field(default_factory=list)
+    """What was shown beside the quotes, sentence by sentence."""
 
     def elapsed_s(self) -> float:
         """Seconds since the question came in."""
         return self.parts.clock() - self.started
+
+    def left_s(self) -> float:
+        """Seconds that the models may still take: what is left of the turn's time, apart from what its end needs."""
+        return self.parts.settings.timeout_s * _FOR_MODELS - self.elapsed_s()
 
     def note(self, verdicts: Iterable[RailVerdict]) -> None:
         """Write what the rails decided into the result."""

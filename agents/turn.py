@@ -86,6 +86,32 @@ class Usage(BaseModel):
     completion_tokens: int = 0
 
 
+class Attempt(BaseModel):
+    """One call of a model in a turn, or one that was spared because it would have failed, or cost too much."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    outcome: str
+    """`answered`; `cut` where it failed after words of it were shown; `stopped` where the turn ended first; else the
+    error's code."""
+    reason: str = ""
+    """What a failure said."""
+    seconds: float = 0.0
+    usage: Usage = Usage()
+    """As the model reported it; estimated where an answer broke off."""
+    cost_usd: float = 0.0
+    context_tokens: int | None = None
+    """Tokens that the prompt could have had; None where only the model's provider knows."""
+    quotes_left_out: int = 0
+    """Quotes that were shown, but that the model could not read, for want of room."""
+
+    @property
+    def context_share(self) -> float:
+        """How much of that room the prompt took, 0 to 1; 0 where it is not known."""
+        return self.usage.prompt_tokens / self.context_tokens if self.context_tokens else 0.0
+
+
 class TurnResult(BaseModel):
     """A finished turn."""
 
@@ -100,14 +126,29 @@ class TurnResult(BaseModel):
     experiment: str | None = None
     variant: str | None = None
     model: str = ""
+    """The one that was asked last, or whose earlier answer is shown again."""
+    route: str = ""
+    """The routing rule that chose the first model; empty where none did."""
+    attempts: list[Attempt] = Field(default_factory=list)
+    """The models that were asked, or spared, in their order."""
     prompt_version: str = ""
     corpus_release: int = 0
     usage: Usage = Usage()
     cost_usd: float = 0.0
+    cache: Literal["exact", "semantic"] | None = None
+    """Whether a model's earlier answer was shown again: to the same words, or to others that ask the same."""
+    saved_usd: float = 0.0
+    """What that answer had cost, and the seconds and tokens that it had taken."""
+    saved_s: float = 0.0
+    saved_tokens: int = 0
     first_token_s: float | None = None
     """From the question to the model's first token; None where no model was asked."""
     evidence_s: float | None = None
     """From the question to the first quoted passage."""
+    messages_left_out: int = 0
+    """Earlier messages of the thread that were not taken into account."""
+    answerability: float | None = None
+    """How likely it is that the quotes answer, 0 to 1; None where nothing was looked up."""
     total_s: float = 0.0
     stages_ms: dict[str, float] = Field(default_factory=dict)
     verdicts: list[Verdict] = Field(default_factory=list)

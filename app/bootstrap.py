@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import aiosqlite
 from langchain_core.language_models import BaseChatModel
@@ -18,11 +19,14 @@ from langsmith import Client
 
 from agents.arms import Arm, Assign, no_experiment
 from agents.assistant import Assistant
+from agents.cache.cache import AnswerCache
 from agents.limits import RateLimit
 from agents.models import ModelPool
+from agents.prompts import load_prompt
 from agents.state import Parts
 from agents.turn import Asker, TurnResult
 from app.auth.users import Account, Accounts
+from app.budgets.book import BudgetBook
 from app.complaints import AskerOf, CorpusSources, Rechecks, asker_of
 from app.corpus import open_corpus, refuse_missing_releases
 from app.evidence import Clearance, Ledger, Watch
@@ -34,6 +38,7 @@ from app.ops.retention import Sweeper
 from app.ops.store import OpsStore
 from app.ops.store.workspaces import Workspaces
 from app.ops_store import open_workspaces, private_folder
+from app.prompts.pins import pinned_prompts
 from app.secret import Secret
 from app.settings import Settings
 from app.tracing import Outbox, build_client
@@ -57,6 +62,7 @@ class Parley:
     metrics: Metrics
     evidence: Ledger
     clearance: Clearance
+    budgets: BudgetBook
     parts: Parts
     assistant: Assistant = field(init=False)
     warm: asyncio.Event = field(default_factory=asyncio.Event)
@@ -126,7 +132,7 @@ class Parley:
             traces=self.traces,
             project=self.settings.tracing.project,
         )
-        watch = Watch(self.evidence, self.corpus)
+        watch = Watch(self.evidence, self.corpus, on_stale=self.parts.cache.drop)
         self._background = [asyncio.create_task(work) for work in (self._warm_up(), rechecks.run(), watch.run())]
 
     async def forget(self, thread_id: str) -> None:
@@ -152,6 +158,7 @@ class Parley:
         self.outbox.close()
         self.models.close()
         self.evidence.close()
+        self.budgets.close()
         self.corpus.close()
         self.workspaces.close()
         self.accounts.close()
@@ -174,24 +181,31 @@ def build_parley(
     *,
     model: BaseChatModel | None = None,
     embedder: Embedder | None = None,
+    corpus: Corpus | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Parley:
     """Put a Parley together from its settings. Nothing is loaded or listened on yet."""
     data_dir = private_folder(settings.data_dir)
+    pinned = pinned_prompts(settings)
     secret = Secret.load(data_dir / "secret")
     outbox = Outbox.open(settings.tracing, data_dir / "outbox", embedded_url(settings), ops_api_key(secret))
-    corpus = open_corpus(settings, embedder)
+    corpus = corpus or open_corpus(settings, embedder)
     refuse_missing_releases(settings, corpus)
     evidence = Ledger.open(data_dir / "evidence.db", now=now)
     clearance = Clearance(evidence, corpus)
+    budgets = BudgetBook.open(data_dir / "budgets.db", settings.budgets, now=now)
     parts = Parts(
         corpus=corpus,
         rails=Rails.build(settings.rails),
-        models=ModelPool(settings.model, settings.models, default=model),
+        models=ModelPool(settings.model, settings.models, default=model, memory_bytes=settings.model_memory_bytes),
         settings=settings.turn,
         answering=settings.answering,
+        routing=settings.routing,
         limit=RateLimit(settings.turn.turns_per_minute),
         assign=build_assign(settings),
+        load_prompt=partial(load_prompt, pinned=pinned),
+        budgets=budgets,
+        cache=AnswerCache(settings.cache),
         may_recall=lambda asker, thread_id: not clearance.withheld(thread_id, asker.groups),
     )
     return Parley(
@@ -204,6 +218,7 @@ def build_parley(
         metrics=Metrics(),
         evidence=evidence,
         clearance=clearance,
+        budgets=budgets,
         parts=parts,
     )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agents.turn import TurnResult
     from app.auth.users import Accounts
     from app.ops.store.workspaces import Workspaces
+    from app.prompts.desk import PromptDesk
     from retrieval.filters import Filters
     from retrieval.releases import Releases
 
@@ -105,6 +106,14 @@ def duplicates(as_json: Annotated[bool, typer.Option("--json", help="Print JSON,
 
 
 @app.command()
+def budgets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show what is spent and left of the budgets of users, teams and experiments."""
+    from app.budgets.command import show_budgets
+
+    show_budgets(_settings(), as_json, out)
+
+
+@app.command()
 def ask(
     question: Annotated[str, typer.Argument(help="What you want to know.")],
     as_json: Annotated[
@@ -135,7 +144,7 @@ def ask(
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def evals(context: typer.Context) -> None:
-    """Measure the search and the citation check on data of your own."""
+    """Measure answers, the search and the citation check on data of your own."""
     # By name: evals stands above app, and imports it.
     import_module("evals.command").evals_app(context.args, prog_name="parley evals")
 
@@ -260,6 +269,18 @@ def _add_document_commands() -> None:
     app.add_typer(documents_app(lambda: open_records(_settings())), name="documents")
 
 
+def _add_prompt_commands() -> None:
+    from app.prompts.commands import prompts_app
+
+    app.add_typer(prompts_app(_prompt_desk, out), name="prompts")
+
+
+def _prompt_desk() -> PromptDesk:
+    from app.prompts.desk import PromptDesk
+
+    return PromptDesk(_settings())
+
+
 def _add_account_commands() -> None:
     from app.auth.commands import keys_app, users_app
 
@@ -271,6 +292,7 @@ _add_account_commands()
 _add_release_commands()
 _add_document_commands()
 _add_source_commands()
+_add_prompt_commands()
 _add_ops_commands()
 
 

@@ -118,9 +118,9 @@ class Rechecks:
     def _circumstances(self, complaint: Complaint) -> str:
         """What would answer now, in words: with the same, the answer would be the same."""
         arm = self._parts.assign(complaint.user_hash or "")
-        prompt = arm.prompt or self._parts.settings.prompt
+        prompt = self._parts.load_prompt(arm.prompt or self._parts.settings.prompt)
         release = arm.release or self._parts.corpus.release().number
-        return f"release {release}, {_arm(arm)}, prompt {prompt}"
+        return f"release {release}, {_arm(arm)}, prompt {prompt.version}"
 
     async def _check(self, complaint: Complaint) -> bool:
         circumstances = self._circumstances(complaint)

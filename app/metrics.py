@@ -21,6 +21,19 @@ class Metrics:
         self._withheld = Counter(
             "parley_unsupported_sentences", "Sentences withheld for want of support.", registry=self.registry
         )
+        self._attempts = Counter(
+            "parley_model_attempts", "Calls of models by outcome.", ["model", "outcome"], registry=self.registry
+        )
+        self.circuit_open = Gauge(
+            "parley_model_circuit_open", "1 for a model that is left alone.", ["model"], registry=self.registry
+        )
+        self._reused = Counter(
+            "parley_reused_answers", "Turns that a kept answer was shown in.", ["cache"], registry=self.registry
+        )
+        self._saved_usd = Counter("parley_saved_usd", "Cost that kept answers spared.", registry=self.registry)
+        self._saved_s = Counter("parley_saved_seconds", "Models' work that they spared.", registry=self.registry)
+        self._saved_tokens = Counter("parley_saved_tokens", "Tokens that they spared.", registry=self.registry)
+        self.kept_answers = Gauge("parley_kept_answers", "Answers in the cache.", registry=self.registry)
         self._total = self._histogram("parley_turn_seconds", "Question to end of answer.")
         self._first = self._histogram("parley_first_token_seconds", "Question to the model's first token.")
         self._evidence = self._histogram("parley_evidence_seconds", "Question to the first quoted passage.")
@@ -36,6 +49,13 @@ class Metrics:
         self._tokens.labels("completion").inc(result.usage.completion_tokens)
         self._cost.inc(result.cost_usd)
         self._withheld.inc(result.unsupported)
+        for attempt in result.attempts:
+            self._attempts.labels(attempt.model, attempt.outcome).inc()
+        if result.cache:
+            self._reused.labels(result.cache).inc()
+            self._saved_usd.inc(result.saved_usd)
+            self._saved_s.inc(result.saved_s)
+            self._saved_tokens.inc(result.saved_tokens)
         self._total.observe(result.total_s)
         if result.first_token_s is not None:
             self._first.observe(result.first_token_s)

@@ -65,6 +65,7 @@ def _add_ops(app: FastAPI, parley: Parley, sessions: Sessions) -> None:
         clock=lambda: datetime.now(UTC),
         outbox_depth=parley.outbox.depth,
         stale=parley.evidence,
+        budgets=parley.budgets.spending,
         who=_name,
     )
     analysts = [Depends(sessions.require_role(*OPS_ROLES))]

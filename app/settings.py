@@ -21,9 +21,12 @@ from pydantic_settings import (
 )
 
 from agents.answering.settings import AnsweringSettings
-from agents.models.settings import ModelSettings
+from agents.cache.settings import CacheSettings
+from agents.models.settings import DEFAULT, ModelSettings
+from agents.routing import RoutingRule
 from agents.settings import TurnSettings
 from app.auth.settings import AuthSettings
+from app.budgets.settings import BudgetSettings
 from app.ops.experiments.settings import Arm, Experiment
 from app.ops.settings import DatabaseSettings, OpsSettings
 from app.tracing.settings import TracingSettings
@@ -75,9 +78,15 @@ class Settings(BaseSettings):
     auth: AuthSettings = AuthSettings()
     turn: TurnSettings = TurnSettings()
     answering: AnsweringSettings = AnsweringSettings()
+    cache: CacheSettings = CacheSettings()
     model: ModelSettings = ModelSettings()
     models: dict[str, ModelSettings] = Field(default_factory=dict)
-    """Further models by name, for the arms of experiments."""
+    """Further models by name, for fallbacks, routing rules and the arms of experiments."""
+    model_memory_bytes: int = Field(default=0, ge=0)
+    """Memory of all local models together, which leave it for each other; 0 is no limit."""
+    routing: tuple[RoutingRule, ...] = ()
+    """Which model a question begins with: the first rule that holds decides, and `[model]` where none does."""
+    budgets: BudgetSettings = BudgetSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     ingest: IngestSettings = IngestSettings()
     sources: dict[SourceName, SourceSettings] = Field(default_factory=dict)
@@ -97,6 +106,17 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _chains_and_rules_use_configured_models(self) -> Self:
+        chains = {"model": self.model, **{f"models.{name}": model for name, model in self.models.items()}}
+        named = [(f"{place}.fallbacks", name) for place, model in chains.items() for name in model.fallbacks]
+        for place, name in [*named, *((f"routing rule {rule.name}", rule.model) for rule in self.routing)]:
+            if name != DEFAULT and name not in self.models:
+                raise ValueError(f"{place}: no model {name} is configured below [models]")
+        if DEFAULT in self.models:
+            raise ValueError(f"models.{DEFAULT}: this name stands for [model]; choose another")
+        return self
+
+    @model_validator(mode="after")
     def _arms_use_configured_models(self) -> Self:
         for name, experiment in self.experiments.items():
             for arm in experiment.arms:
@@ -112,9 +132,13 @@ class Settings(BaseSettings):
         changed = {self.turn.prompt, *(arm.prompt for arm in arms if arm.prompt)} - {TurnSettings().prompt}
         if changed:
             from agents.prompts import load_prompt  # here, because it takes a second
+            from agents.prompts.hub_name import HubName, is_hub_name
 
             for name in sorted(changed):
-                load_prompt(name)
+                if is_hub_name(name):
+                    HubName.parse(name)
+                else:
+                    load_prompt(name)
         return self
 
     @classmethod
@@ -132,6 +156,16 @@ class Settings(BaseSettings):
     def running_arms(self) -> tuple[Arm, ...]:
         """The arms of the one enabled experiment."""
         return next((experiment.arms for experiment in self.experiments.values() if experiment.enabled), ())
+
+    @property
+    def prompt_uses(self) -> dict[str, list[str]]:
+        """Prompts, by name, with what answers with them: `default`, and arms as EXPERIMENT/ARM, disabled ones too."""
+        uses = {self.turn.prompt: ["default"]}
+        for name, experiment in self.experiments.items():
+            for arm in experiment.arms:
+                if arm.prompt is not None:
+                    uses.setdefault(arm.prompt, []).append(f"{name}/{arm.name}")
+        return uses
 
     @property
     def arms_by_release(self) -> dict[int, list[str]]:

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
+from app.prompts.pins import copy_pins
 from app.settings import Settings, load_settings
 from ingest.pipeline import ingest
 from retrieval.corpus import Corpus
 from retrieval.embedding import Embedder
-from retrieval.passages import EVERYONE, Document, Passage
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 XQUAD = ROOT.parent / "shared" / "data" / "xquad" / "xquad.en.json"
-_DOCUMENT_ID = str(uuid5(NAMESPACE_URL, "evals"))
 
 
 def trial_settings(folder: Path, **sections: Any) -> Settings:
-    """Settings that write below `folder`, trace to disk only and slow no user down; `sections` go first."""
+    """Settings that write below `folder`, trace to disk only, slow no user down and have each answer made anew.
+
+    `sections` go first. What is pinned of the prompt hub is pinned there too.
+    """
     chosen = {
         "data_dir": folder,
         "server": {"port": free_port()},
         "tracing": {"endpoint": ""},
         "turn": {"turns_per_minute": 1_000_000},
+        "cache": {"entries": 0},
     }
-    return load_settings(**(chosen | sections))
+    settings = load_settings(**(chosen | sections))
+    copy_pins(load_settings(), settings)
+    return settings
 
 
 def free_port() -> int:
@@ -70,34 +72,3 @@ def xquad() -> list[Paragraph]:
         for article in json.loads(XQUAD.read_text(encoding="utf-8"))["data"]
         for paragraph in article["paragraphs"]
     ]
-
-
-def passage(number: int, title: str, text: str, groups: tuple[str, ...] = (EVERYONE,)) -> Passage:
-    """A passage of the one document that `publish` makes."""
-    return Passage(
-        id=str(uuid5(NAMESPACE_URL, f"{number} {text}")),
-        document_id=_DOCUMENT_ID,
-        document=title,
-        title=title,
-        page=None,
-        heading="",
-        text=text,
-        position=number,
-        groups=groups,
-    )
-
-
-def publish(corpus: Corpus, passages: Sequence[Passage]) -> None:
-    """Publish ready-made passages, as one document."""
-    document = Document(
-        id=_DOCUMENT_ID,
-        source=_DOCUMENT_ID,
-        name="Passages",
-        title="Passages",
-        content_hash=hashlib.sha256().hexdigest(),
-        media_type="text/plain",
-        size_bytes=0,
-    )
-    with corpus.draft() as draft:
-        draft.put(document, passages)
-        draft.publish()

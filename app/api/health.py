@@ -14,21 +14,32 @@ if TYPE_CHECKING:
 
 OUTBOX_STALE_S = 60.0
 NEXT_RELEASE = "next release"
-DISPENSABLE = {"traces", NEXT_RELEASE}
-"""What answers don't need: without traces, and from the release before, they go on."""
+CIRCUIT = "circuit of model"
+DISPENSABLE = ("traces", NEXT_RELEASE, CIRCUIT)
+"""What answers don't need: without traces, from the release before, and from the quotes alone, they go on."""
 
 
 async def health_checks(parley: Parley) -> list[Check]:
     """One line for each part: what it is, whether it works, and what to do if it doesn't."""
     trouble = parley.corpus.trouble()
     waiting = [Check(NEXT_RELEASE, False, trouble)] if trouble else []
-    return [_models(parley), _corpus(parley), *waiting, _outbox(parley)]
+    return [_models(parley), *_circuits(parley), _corpus(parley), *waiting, _outbox(parley)]
 
 
 def _models(parley: Parley) -> Check:
     warm = parley.warm.is_set()
     detail = parley.models.name_of(None) if warm else "loading; if this stays, the server's log says why"
     return Check("model", warm, detail)
+
+
+def _circuits(parley: Parley) -> list[Check]:
+    """One line for each model that is left alone, or being tried again; answers go on without it."""
+    breakers = parley.models.breakers()
+    return [
+        Check(f"{CIRCUIT} {name}", False, f"fails; left alone for {breaker.trial_in_s:.0f} s, then tried again")
+        for name, breaker in breakers.items()
+        if breaker.state != "closed"
+    ]
 
 
 def _corpus(parley: Parley) -> Check:
@@ -60,7 +71,7 @@ def health_router(parley: Parley) -> APIRouter:
     async def readyz() -> JSONResponse:
         """Every part that an answer needs is ready; 503 names those that are not."""
         checks = await health_checks(parley)
-        ready = all(check.ok for check in checks if check.name not in DISPENSABLE)
+        ready = all(check.ok for check in checks if not check.name.startswith(DISPENSABLE))
         body = {"ready": ready, "checks": {check.name: {"ok": check.ok, "detail": check.detail} for check in checks}}
         return JSONResponse(body, status_code=200 if ready else 503)
 
@@ -68,6 +79,9 @@ def health_router(parley: Parley) -> APIRouter:
     async def metrics() -> Response:
         """Prometheus exposition."""
         parley.metrics.outbox_depth.set(parley.outbox.depth())
+        parley.metrics.kept_answers.set(len(parley.parts.cache))
+        for name, breaker in parley.models.breakers().items():
+            parley.metrics.circuit_open.labels(name).set(breaker.state != "closed")
         return Response(parley.metrics.render(), media_type="text/plain; version=0.0.4")
 
     return router

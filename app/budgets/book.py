@@ -32,11 +32,11 @@ class _Account:
     def key(self) -> tuple[str, str, str]:
         return self.kind, self.payer, self.until.isoformat()
 
-    def holds(self, usd: float, tokens: int) -> bool:
-        """Whether that much may be spent of it in all."""
-        return _within(usd, self.budget.usd) and _within(tokens, self.budget.tokens)
+    def can_pay(self, usd: float, tokens: int, spent: tuple[float, int]) -> bool:
+        """Whether that much more may be spent of it."""
+        return _can_pay(usd, spent[0], self.budget.usd) and _can_pay(tokens, spent[1], self.budget.tokens)
 
-    def spent_by(self, usd: float, tokens: int) -> bool:
+    def is_spent(self, usd: float, tokens: int) -> bool:
         """Whether nothing is left of it then."""
         return _reached(usd, self.budget.usd) or _reached(tokens, self.budget.tokens)
 
@@ -85,7 +85,7 @@ class BudgetBook:
         if self._settings.when_spent == "quote":
             return
         for account in self._accounts(payers):
-            if account.spent_by(*_balance(self._db.one(_BALANCE, *account.key))):
+            if account.is_spent(*_balance(self._db.one(_BALANCE, *account.key))):
                 raise account.over(self._now())
 
     def hold(self, payers: Payers, *, usd: float, tokens: int) -> Hold:
@@ -94,8 +94,7 @@ class BudgetBook:
         if accounts:
             with self._db.transaction() as db:
                 for account in accounts:
-                    usd_so_far, tokens_so_far = _balance(db.execute(_BALANCE, account.key).fetchone())
-                    if not account.holds(usd_so_far + usd, tokens_so_far + tokens):
+                    if not account.can_pay(usd, tokens, _balance(db.execute(_BALANCE, account.key).fetchone())):
                         raise account.over(self._now())
                 _add(db, accounts, usd, tokens)
         return _Held(self._db, accounts, usd, tokens)
@@ -167,8 +166,9 @@ def _add(db: sqlite3.Connection, accounts: Sequence[_Account], usd: float, token
     )
 
 
-def _within(spent: float, limit: float | None) -> bool:
-    return limit is None or spent <= limit
+def _can_pay(more: float, spent: float, limit: float | None) -> bool:
+    """Nothing can always be paid: an answer may have taken more than was set aside for it."""
+    return limit is None or not more or spent + more <= limit
 
 
 def _reached(spent: float, limit: float | None) -> bool:

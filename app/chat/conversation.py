@@ -19,6 +19,7 @@ from app.chat.wiring import Wiring
 
 log = logging.getLogger(__name__)
 
+SHOWN_AGAIN = "*Answered before, and shown again.*"
 REFUSED = {"parley": "refused"}
 """Tells `public/parley.js` to put the question back where it was typed."""
 
@@ -103,7 +104,7 @@ async def _show_event(event: TurnEvent, reply: cl.Message) -> None:
         case Delta():
             await reply.stream_token(for_page(event.text))
         case Finished():
-            reply.content = for_page(event.result.text)
+            reply.content = "\n\n".join([for_page(event.result.text), *([SHOWN_AGAIN] if event.result.cache else [])])
             await reply.send()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from app.evidence.ledger import Compared, Kept, Ledger, text_hash
 from retrieval.corpus import Corpus
@@ -22,11 +22,15 @@ class Watch:
 
     Only passages of documents that have changed since they were last compared are looked up. A passage's id follows
     from its place and its text, so one whose text merely moved within its document is known by the hash of its text.
+    `on_stale` is told the ids of those that changed or went.
     """
 
-    def __init__(self, ledger: Ledger, corpus: Corpus) -> None:
+    def __init__(
+        self, ledger: Ledger, corpus: Corpus, on_stale: Callable[[Collection[str]], object] = lambda passages: None
+    ) -> None:
         self._ledger = ledger
         self._corpus = corpus
+        self._on_stale = on_stale
 
     async def run(self) -> None:
         """Compare after each release, for ever."""
@@ -50,7 +54,9 @@ class Watch:
         if self._corpus.release().number != release:
             return 0  # the next look compares with one release, not with parts of two
         self._ledger.keep_readers({document.id: document.groups for document in documents})
-        self._ledger.settle(release, [_compared(passage, version, changed) for passage, version in due])
+        compared = [_compared(passage, version, changed) for passage, version in due]
+        self._ledger.settle(release, compared)
+        self._on_stale({passage.id for passage in compared if passage.state})
         return len(due)
 
     def _due(self, release: int, versions: Mapping[str, str]) -> Iterator[tuple[Kept, str]]:

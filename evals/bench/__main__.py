@@ -8,7 +8,7 @@ import sys
 import tempfile
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,23 +17,36 @@ from rich.table import Table
 from rich.text import Text
 
 from app.environment import prepare_environment
-from evals.bench.figures import Figure, number
+from evals.bench.figures import Figure, Skipped, number
 
-BENCHES = ("overhead", "model", "search", "ingestion", "growth", "traces", "memory")
+BENCHES = (
+    "overhead",
+    "model",
+    "chats",
+    "first_words",
+    "replay",
+    "search",
+    "ingestion",
+    "growth",
+    "traces",
+    "memory",
+)
 """Modules of this package, in the order in which they run."""
+ON_REQUEST = ("replay_product",)
+"""Run only where they are named."""
 _MARKS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
 
-Outcome = list[Figure] | str
-"""A bench's figures, or why it has none."""
+Outcome = list[Figure] | Skipped | str
+"""A bench's figures, why it was not run, or how it failed."""
 
 
 def main(
-    only: Annotated[str, typer.Option(help=f"Run one bench: {', '.join(BENCHES)}.")] = "",
+    only: Annotated[str, typer.Option(help=f"Run one bench: {', '.join(BENCHES + ON_REQUEST)}.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Measure Parley beside the raw engines, in turns in the same run."""
-    if only and only not in BENCHES:
-        raise typer.BadParameter(f"there is no bench {only}; choose from {', '.join(BENCHES)}")
+    if only and only not in BENCHES + ON_REQUEST:
+        raise typer.BadParameter(f"there is no bench {only}; choose from {', '.join(BENCHES + ON_REQUEST)}")
     prepare_environment()
     logging.disable(logging.WARNING)
     err = Console(stderr=True)
@@ -52,6 +65,8 @@ def run(name: str, progress: Progress) -> Outcome:
         try:
             figures: list[Figure] = import_module(f"evals.bench.{name}").measure(Path(folder), progress)
             return figures
+        except Skipped as skipped:
+            return skipped
         except Exception as error:
             return f"failed: {type(error).__name__}: {error}"
 
@@ -65,7 +80,9 @@ def table(outcomes: dict[str, Outcome]) -> Table:
     rows.add_column("target")
     for name, outcome in outcomes.items():
         rows.add_row(Text(name, style="bold"))
-        if isinstance(outcome, str):
+        if isinstance(outcome, Skipped):
+            rows.add_row(Text(f"skipped: {outcome}", style="yellow"))
+        elif isinstance(outcome, str):
             rows.add_row(Text(outcome, style="red"))
         else:
             for figure in outcome:
@@ -83,12 +100,15 @@ def _cells(figure: Figure) -> tuple[Text | str, ...]:
 
 
 def print_json(outcomes: dict[str, Outcome]) -> None:
-    """The report for programs: figures by bench, or the reason why a bench has none."""
-    report = {
-        name: {"error": outcome} if isinstance(outcome, str) else [figure.as_json() for figure in outcome]
-        for name, outcome in outcomes.items()
-    }
+    """The report for programs: figures by bench, or why a bench has none."""
+    report = {name: _as_json(outcome) for name, outcome in outcomes.items()}
     sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
+
+
+def _as_json(outcome: Outcome) -> Any:
+    if isinstance(outcome, Skipped):
+        return {"skipped": str(outcome)}
+    return {"error": outcome} if isinstance(outcome, str) else [figure.as_json() for figure in outcome]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ import numpy as np
 Side = TypeVar("Side")
 
 
+class Skipped(Exception):
+    """A bench lacks what it needs; says what to do."""
+
+
 @dataclass(frozen=True)
 class Target:
     """What a figure should reach: Parley's own value, or its ratio to the raw engine's."""

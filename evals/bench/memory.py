@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +13,11 @@ import httpx
 import psutil
 from rich.progress import Progress
 
-from app.auth.users import Accounts
-from app.settings import Settings
 from evals.bench.figures import Figure
+from evals.load.served import api_keys, running, serving, wait_until
 from evals.questions import docs_cases
-from evals.setup import ROOT, free_port, ingest_docs, trial_settings
+from evals.setup import ingest_docs, trial_settings
 
-START_TIMEOUT_S = 300
 PATIENT = {
     "PARLEY_MODEL__MAX_TOKENS": "48",
     "PARLEY_MODEL__TIMEOUT_S": "600",
@@ -36,85 +32,31 @@ def measure(folder: Path, progress: Progress, *, turns: int = 8) -> list[Figure]
     """Start the server twice, since the first start compiles and fills caches; measure the second."""
     settings = trial_settings(folder)
     ingest_docs(settings)
-    key = _api_key(settings)
+    [key] = api_keys(settings, 1)
     task = progress.add_task("memory", total=4)
-    with _server(folder):
+    with serving(folder, PATIENT):
         progress.advance(task)
     with _engines(folder) as (process, raw_start_s):
         raw_mib = _rss_mib(process)
         progress.advance(task)
-    with _server(folder) as (process, start_s, url):
-        rest_mib = _rss_mib(process)
+    with serving(folder, PATIENT) as served:
+        rest_mib = _rss_mib(served.process)
         progress.advance(task)
-        peak_mib = _peak_mib(process, lambda: _ask_at_once(url, key, turns))
+        peak_mib = _peak_mib(served.process, lambda: _ask_at_once(served.url, key, turns))
         progress.advance(task)
     return [
         Figure("resident memory at rest", "MiB", rest_mib, raw_mib, AGAINST),
         Figure(f"resident memory, peak of {turns} turns at once", "MiB", peak_mib, raw_mib, AGAINST),
-        Figure("from start to ready, second start", "s", start_s, raw_start_s, AGAINST),
+        Figure("from start to ready, second start", "s", served.start_s, raw_start_s, AGAINST),
     ]
-
-
-def _api_key(settings: Settings) -> str:
-    accounts = Accounts.open(settings.data_dir / "chat.db", settings.auth)
-    accounts.ensure_admin()
-    key = accounts.create_key("admin", "bench")
-    accounts.close()
-    return key
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[tuple[psutil.Process, float, str]]:
-    """`parley run`, the seconds until it was ready, and its address."""
-    port = free_port()
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LANGSMITH_")}
-    environment = inherited | PATIENT | {"PARLEY_DATA_DIR": str(folder), "HOST": "127.0.0.1", "PORT": str(port)}
-    url = f"http://127.0.0.1:{port}"
-    with _process(["-m", "app.cli", "run"], environment, folder / "server.log") as process:
-        seconds = _wait_until(lambda: _is_ready(url), process, folder / "server.log")
-        yield process, seconds, url
 
 
 @contextmanager
 def _engines(folder: Path) -> Iterator[tuple[psutil.Process, float]]:
     """The raw engines over the same index, and the seconds until they were loaded."""
     log = folder / "engines.log"
-    with _process(["-m", "evals.bench.engines", str(folder)], dict(os.environ), log) as process:
-        yield process, _wait_until(lambda: "ready" in log.read_text(), process, log)
-
-
-@contextmanager
-def _process(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[psutil.Process]:
-    with log.open("w") as output:
-        process = psutil.Popen(  # the interpreter that runs this, on this project's own modules
-            [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=30)
-            except psutil.TimeoutExpired:
-                process.kill()
-
-
-def _wait_until(is_ready: Callable[[], bool], process: psutil.Process, log: Path) -> float:
-    """Seconds since the process began. Raises RuntimeError with what it printed where it doesn't get ready."""
-    while not is_ready():
-        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-            raise RuntimeError(f"a process ended early: {log.read_text()[-2000:]}")
-        if time.time() - process.create_time() > START_TIMEOUT_S:
-            raise RuntimeError(f"a process did not get ready: {log.read_text()[-2000:]}")
-        time.sleep(0.1)
-    return time.time() - process.create_time()
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=10, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
+    with running(["-m", "evals.bench.engines", str(folder)], os.environ, log) as process:
+        yield process, wait_until(lambda: "ready" in log.read_text(), process, log)
 
 
 def _ask_at_once(url: str, key: str, turns: int) -> None:

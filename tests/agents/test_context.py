@@ -72,3 +72,11 @@ async def test_a_long_conversation_says_once_that_it_is_no_longer_read_whole(ope
             left_out.append(events[-1].result.messages_left_out)
     assert [len(notices) for notices in told] == [0, 0, 1, 0]
     assert left_out == [0, 0, 2, 4]
+
+
+async def test_of_a_history_that_the_caller_sends_too_what_is_left_out_is_counted_and_told(open_assistant, ask) -> None:
+    sent = [("user", "Who signs a contract?"), ("assistant", "The director.")] * 2
+    async with open_assistant(turn=TurnSettings(history_messages=2)) as assistant:
+        events = [event async for event in assistant.stream(ask(QUESTION, history=sent))]
+    assert events[-1].result.messages_left_out == 2
+    assert any(isinstance(event, Notice) and "its last 2" in event.text for event in events)

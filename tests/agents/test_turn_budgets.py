@@ -1,4 +1,4 @@
-"""A turn within budgets: each model is paid before it is asked, and the reader is told which step of the ladder answered."""
+"""A turn within budgets: each model is paid before it is asked, and the reader is told which one was affordable."""
 
 from __future__ import annotations
 
@@ -102,11 +102,13 @@ async def test_a_model_that_fails_gives_back_what_was_set_aside(open_assistant, 
 async def test_a_stopped_turn_pays_for_what_the_model_had_said(open_assistant, ask, open_book) -> None:
     book = open_book(user={"usd": 50})
     slow = ScriptedChat(model_name="dear", rules={"": f"{PHRASED} {'And so on. ' * 20}"}, delay_s=0.01)
-    async with open_assistant(parts=parts(book, slow)) as assistant:
-        async with aclosing(assistant.stream(ask(QUESTION))) as events:
-            async for event in events:
-                if isinstance(event, Delta):
-                    break
+    async with (
+        open_assistant(parts=parts(book, slow)) as assistant,
+        aclosing(assistant.stream(ask(QUESTION))) as events,
+    ):
+        async for event in events:
+            if isinstance(event, Delta):
+                break
     assert 0 < book.spending()[0].usd < 20
 
 
@@ -138,3 +140,20 @@ async def test_quotes_that_do_not_fit_the_model_stay_on_the_screen_and_the_reade
     shown = sum(len(citation.quotes) for citation in result.citations)
     (told,) = [event.text for event in events if isinstance(event, Notice)]
     assert told.startswith(f"The model had room for {shown - attempt.quotes_left_out} of the {shown} quotes")
+
+
+async def test_a_context_that_is_nearly_full_is_told(open_assistant, ask) -> None:
+    async def prompt_tokens(max_tokens: int) -> int:
+        pool = ModelPool(ModelSettings(name="scripted", context_tokens=1000, max_tokens=max_tokens), default=says("m"))
+        async with open_assistant(parts={"models": pool}) as assistant:
+            events = [event async for event in assistant.stream(ask(QUESTION))]
+        notices.append([event.text for event in events if isinstance(event, Notice)])
+        return events[-1].result.attempts[0].usage.prompt_tokens
+
+    notices: list[list[str]] = []
+    taken = await prompt_tokens(500)
+    await prompt_tokens(1000 - taken)
+    assert notices == [
+        [],
+        ["Question and quotes fill 100% of what the model can read; a longer question costs quotes."],
+    ]

@@ -21,6 +21,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from pydantic import PrivateAttr
 from reportlab.pdfgen.canvas import Canvas
 
+from agents.cache.settings import CacheSettings
 from agents.errors import ModelUnavailable
 from agents.models.scripted import ScriptedChat
 from app.auth.users import Account, Role
@@ -118,7 +119,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     (folder / "board" / "minutes.md").write_text("# Board\n\nThe board approved a budget of 40,000 euros.\n")
     listener = socket.create_server(("127.0.0.1", 0))
     model = ServedChat(rules=SCRIPT, delay_s=0.005)
-    settings = Settings(data_dir=folder / "data", server=ServerSettings(port=listener.getsockname()[1]))
+    settings = Settings(
+        data_dir=folder / "data",
+        server=ServerSettings(port=listener.getsockname()[1]),
+        cache=CacheSettings(entries=0),  # no test is shown what another one has asked for
+    )
     environment = dict(os.environ)
     parley = build_parley(settings, model=model, embedder=HashingEmbedder())
     ingest([folder / "everyone"], parley.corpus, IngestSettings())

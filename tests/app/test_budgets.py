@@ -64,7 +64,17 @@ def test_a_budget_is_spent_in_full_and_not_beyond(open_book: Callable[..., Budge
     book.hold(ANN, usd=1.0, tokens=10**9)
     with pytest.raises(OverBudget):
         book.hold(ANN, usd=0.000001, tokens=0)
-    book.hold(ANN, usd=0.0, tokens=5)  # what costs nothing can always be paid
+
+
+def test_what_costs_nothing_is_paid_even_where_an_answer_took_more_than_was_left(
+    open_book: Callable[..., BudgetBook],
+) -> None:
+    book = open_book(user={"usd": 1.0})
+    book.hold(ANN, usd=0.9, tokens=5).settle(usd=1.5, tokens=9)
+    with pytest.raises(OverBudget):
+        book.hold(ANN, usd=0.000001, tokens=0)
+    book.hold(ANN, usd=0.0, tokens=5)
+    assert spent(book) == {"user ann": (pytest.approx(1.5), 14)}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from confidential import BOARD, CANTEEN, QUESTION, SECRETS, Installation, given_
 from visitor import Known, Visitor, answered, settled, visiting
 
 from app.auth.users import Account, Role
+from app.chat.conversation import SHOWN_AGAIN
 from app.chat.withheld import WITHHELD
 from app.ops.store.complaints import Complaint
 
@@ -80,6 +81,12 @@ def _complain(site: Installation, known: Known) -> None:
 async def the_answer_of_the_api(visitor: Visitor) -> Sequence[object]:
     where = {"documents": ["z*", "m*"]}
     return [shown(await visitor.ask(QUESTION, **more)) for more in ({}, {"stream": True}, {"where": where})]
+
+
+async def an_answer_that_was_given_before(visitor: Visitor) -> Sequence[object]:
+    """The member's question, answered before from both secrets; and once more, as the visitor may have asked it."""
+    reworded = "Could you tell me when the yearly settlement is paid, please?"
+    return [shown(await visitor.ask(question)) for question in (QUESTION, QUESTION.upper(), reworded, QUESTION)]
 
 
 async def the_chat_and_its_history(visitor: Visitor) -> Sequence[object]:
@@ -195,6 +202,7 @@ def nobody(role: Role | None, groups: set[str]) -> set[str]:
 
 PLACES: dict[Place, May] = {
     the_answer_of_the_api: readers,
+    an_answer_that_was_given_before: readers,
     the_chat_and_its_history: readers,
     questions_to_begin_with: readers,
     the_originals: readers,
@@ -270,6 +278,29 @@ def recalled(site: Installation, reply: httpx.Response) -> list[object]:
         return [one.outputs for one in store.runs.trace(run) if one.name == "recall"]
 
 
+async def test_only_readers_of_the_same_groups_meet_what_was_asked_before(site: Installation) -> None:
+    async def asked(groups: set[str]) -> tuple[str | None, set[str]]:
+        async with visiting(site, site.user(groups)) as visitor:
+            reply = await visitor.ask("In which month is the yearly settlement paid?")
+        return reply.json()["parley"]["cache"], given_away([shown(reply)])
+
+    for groups in (BOTH, {"board"}, {"council"}):
+        assert await asked(groups) == (None, groups)
+        assert await asked(groups) == ("exact", groups)
+    board = site.user({"board"})
+    async with visiting(site, board) as visitor, chatting(visitor.page) as chat:
+        assert SHOWN_AGAIN in str(await answered(chat, "In which month is the yearly settlement paid?"))
+        site.accounts.set_groups(board.name, ["council"])
+        moved = await visitor.ask("In which month is the yearly settlement paid?")
+    assert given_away([shown(moved)]) == {"council"}
+    assert await asked(set()) == (None, set())
+
+
+def kept_answers(site: Installation) -> float:
+    shown = httpx.get(f"{site.url}/metrics").text
+    return next(float(line.split()[1]) for line in shown.splitlines() if line.startswith("parley_kept_answers "))
+
+
 MOVING = "# Moving\n\nThe Timbuktoo removal van comes on Friday and costs nine ducats.\n"
 REMOVAL = "Which removal van comes on Friday, and how many ducats does it cost?"
 
@@ -297,6 +328,16 @@ async def test_an_answer_follows_its_document_into_another_group_and_out_of_the_
         assert await seen_by_both() == (True, False)
         site.accounts.set_groups(board.name, [])
         assert await seen_by_both() == (False, False)
+
+
+async def test_a_source_that_leaves_takes_the_kept_answers_along(site: Installation) -> None:
+    site.publish("moving.md", MOVING, "board")
+    async with visiting(site, site.user(["board"])) as member:
+        before = kept_answers(site)
+        await member.ask(REMOVAL)
+    assert kept_answers(site) == before + 1
+    site.withdraw("moving.md")
+    site.wait_for(lambda: kept_answers(site) <= before)
 
 
 async def test_a_release_brings_its_readers_with_it(site: Installation) -> None:

@@ -129,6 +129,33 @@ def test_experiments_use_models_that_are_configured() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[model]\nfallbacks = ["small"]', "model.fallbacks: no model small is configured"),
+        ('[models.a]\nfallbacks = ["default", "b"]', "models.a.fallbacks: no model b is configured"),
+        ('[[routing]]\nname = "short"\nmodel = "small"', "routing rule short: no model small is configured"),
+        ('[models.default]\nname = "scripted"', "models.default: this name stands for"),
+        ('[[routing]]\nname = "x"\nmodel = "default"\npattern = "("', "routing.0: the pattern is not a regular"),
+    ],
+)
+def test_chains_and_rules_that_lead_nowhere_are_refused(text: str, said: str) -> None:
+    write(text)
+    with pytest.raises(ConfigurationError, match=said):
+        load_settings()
+
+
+def test_rules_are_read_in_their_order() -> None:
+    write(
+        '[models.a]\nname = "scripted"\nfallbacks = ["default"]\n[[routing]]\nname = "1"\nmodel = "a"\n'
+        'max_quotes = 1\n[[routing]]\nname = "2"\nmodel = "default"'
+    )
+    assert [(rule.name, rule.model, rule.max_quotes) for rule in load_settings().routing] == [
+        ("1", "a", 1),
+        ("2", "default", None),
+    ]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '[turn]\nprompt = "answer@99"',

@@ -62,6 +62,9 @@ data_dir = "data"
 [turn]
 turns_per_minute = 8
 
+[cache]
+entries = 0
+
 [[experiments.breadth.arms]]
 name = "narrow"
 retrieval_limit = 4

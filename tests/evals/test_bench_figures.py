@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from evals.bench.__main__ import BENCHES, print_json, run, table
-from evals.bench.figures import Figure, Target, alternately, median, number, quantile
+from evals.bench.__main__ import BENCHES, ON_REQUEST, print_json, run, table
+from evals.bench.figures import Figure, Skipped, Target, alternately, median, number, quantile
 from evals.bench.timed import Stopwatch
 
 AT_MOST = Target("ratio", "≤", 1.3)
@@ -85,7 +85,16 @@ def test_a_figure_says_why_the_other_side_was_not_measured(capsys: pytest.Captur
     assert "missed" not in shown
 
 
+def test_a_bench_that_lacks_what_it_needs_says_so_and_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = {"replay": Skipped("the trace is not there")}
+    print_json(outcomes)
+    assert json.loads(capsys.readouterr().out)["replay"] == {"skipped": "the trace is not there"}
+    console = Console(width=200, record=True)
+    console.print(table(outcomes))
+    assert "skipped: the trace is not there" in console.export_text()
+
+
 def test_an_unknown_bench_is_refused_with_the_known_ones() -> None:
     done = subprocess.run([sys.executable, "-m", "evals.bench", "--only", "nonsense"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert all(name in done.stderr for name in BENCHES)
+    assert all(name in done.stderr for name in BENCHES + ON_REQUEST)

@@ -1,0 +1,1 @@
+"""Many users at once: arrivals of a recorded service, replayed on the engine and through the whole product."""
