@@ -104,8 +104,17 @@ class Projects:
 
 def project_named(db: Connection, name: str, now: datetime) -> UUID:
     """The id of the project of that name, which is made if there is none."""
-    known: UUID | None = db.scalar(select(projects.c.id).where(projects.c.name == name))
-    return known or _insert(db, ProjectFields(name=name), now)
+    known = select(projects.c.id).where(projects.c.name == name)
+    return db.scalar(known) or _made(db, name, now) or db.execute(known).scalar_one()
+
+
+def _made(db: Connection, name: str, now: datetime) -> UUID | None:
+    """Make a project; None where another process has just made one of that name."""
+    try:
+        with db.begin_nested():
+            return _insert(db, ProjectFields(name=name), now)
+    except IntegrityError:
+        return None
 
 
 def _insert(db: Connection, fields: ProjectFields, now: datetime) -> UUID:
