@@ -50,7 +50,7 @@ class ClaimFilter:
         self._own_words = settings.own_words
         self._asked = set(content_words(question))
         self._numbers = sorted({quote.number for quote in quotes})
-        self._sources = [_source([quote for quote in quotes if quote.number == n]) for n in self._numbers]
+        self._sources = [_Source([quote for quote in quotes if quote.number == n]) for n in self._numbers]
         self._shown = [set(content_words(span.text)) for quote in quotes for span in split(quote.text)]
 
     def feed(self, sentence: str) -> str | None:
@@ -73,12 +73,12 @@ class ClaimFilter:
         return f"{escape(claim)} [{self._numbers[source]}] "
 
     def _source_of(self, claim: str) -> int | None:
-        """The place of the source that says it, nearly in words of source and question; None where none does."""
-        support = check(claim, self._sources, supported_from=_SUPPORTED_FROM)
+        """The place of the source that says it, nearly in words of one sentence of it and of the question, or None."""
+        support = check(claim, [source.text for source in self._sources], supported_from=_SUPPORTED_FROM)
         said = set(content_words(claim))
         if support.verdict != "supported" or support.source is None or len(said) < _MIN_WORDS:
             return None
-        own = said - self._asked - set(content_words(self._sources[support.source]))
+        own = said - self._asked - self._sources[support.source].nearest(said)
         return support.source if len(own) <= self._own_words * len(said) else None
 
     def _is_shown(self, claim: str) -> bool:
@@ -86,10 +86,18 @@ class ClaimFilter:
         return any(len(stems & shown) >= _SAME_WORDS * len(stems | shown) for shown in self._shown)
 
 
-def _source(quotes: Sequence[Quote]) -> str:
+class _Source:
     """What a claim may rest on: the quotes from one passage, under its title and heading."""
-    passage = quotes[0].hit.passage
-    return "\n\n".join([f"# {passage.title}", f"# {passage.heading}", *(quote.text for quote in quotes)])
+
+    def __init__(self, quotes: Sequence[Quote]) -> None:
+        passage = quotes[0].hit.passage
+        self.text = "\n\n".join([f"# {passage.title}", f"# {passage.heading}", *(quote.text for quote in quotes)])
+        self._headings = set(content_words(f"{passage.title} {passage.heading}"))
+        self._sentences = [set(content_words(span.text)) for quote in quotes for span in split(quote.text)]
+
+    def nearest(self, said: set[str]) -> set[str]:
+        """The words of the sentence that shares most with a claim: one put together from two may be true of neither."""
+        return self._headings | max(self._sentences, key=lambda words: len(words & said), default=set())
 
 
 def _claim(sentence: str) -> str:

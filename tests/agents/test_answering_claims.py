@@ -106,6 +106,15 @@ def test_without_quotes_nothing_is_shown() -> None:
     assert claims.unsupported == 1
 
 
+def test_what_is_put_together_from_two_sentences_is_withheld() -> None:
+    text = (
+        "Full-time staff have 28 days of annual leave. Part-time staff have annual leave in proportion to their hours."
+    )
+    claims = ClaimFilter([quote(1, text)], "Who gets annual leave in proportion to their hours?")
+    assert claims.feed("Full-time staff get annual leave in proportion to their hours.") is None
+    assert claims.feed("Part-time staff get it in proportion to their hours.") is not None
+
+
 def test_the_words_of_the_question_are_not_its_own() -> None:
     sentence = "Staff may carry over up to 5 unused days."
     assert ClaimFilter(QUOTES, "").feed(sentence) is None

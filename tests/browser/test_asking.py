@@ -34,11 +34,12 @@ STOP_AT_QUOTE = """() => {
 
 def test_the_quote_comes_first_and_then_the_answer_grows(chat: Any) -> None:
     chat.page.evaluate(WATCH)
-    chat.ask(DAYS)
+    chat.ask("Is parental leave paid?")
     first, *_, last = chat.page.evaluate("seen")
-    assert QUOTE in first
+    quoted = "Parental leave lasts sixteen weeks and is fully paid."
+    assert quoted in first
     assert first.count("[1]") == 1
-    assert QUOTE in last
+    assert quoted in last
     assert last.count("[1]") == 2
 
 
