@@ -1,4 +1,4 @@
-"""How commands on the corpus say what went wrong."""
+"""How commands say what went wrong."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from rich.console import Console
 
 
 @contextmanager
-def reporting() -> Iterator[None]:
-    """A refusal is one line on stderr and exit status 1."""
+def reporting(*refusals: type[Exception]) -> Iterator[None]:
+    """A refusal is one line on stderr and exit status 1; without others, it is one of the corpus."""
     from retrieval.errors import RetrievalError
 
+    known = refusals or (RetrievalError,)
     try:
         yield
-    except RetrievalError as error:
+    except known as error:
         Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None

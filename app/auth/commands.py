@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from rich.table import Table
 from app.auth.errors import AccountError
 from app.auth.passwords import generate_password
 from app.auth.users import Account, Accounts, Role
+from app.reporting import reporting
 
 OpenAccounts = Callable[[], AbstractContextManager[Accounts]]
 
@@ -32,7 +33,7 @@ def users_app(open_accounts: OpenAccounts, out: Console | None = None) -> typer.
     def add(name: Name, role: RoleOption = "user", groups: Groups = "", ask: AskPassword = False) -> None:
         """Add a user; a password is made and shown once."""
         password = _password(ask)
-        with _reporting(), open_accounts() as accounts:
+        with reporting(AccountError), open_accounts() as accounts:
             account = accounts.create(name, password, role=role, groups=_split(groups))
         _say(console, f"Added {account.name} ({account.role}).")
         _show_password(console, password, ask)
@@ -46,14 +47,14 @@ def users_app(open_accounts: OpenAccounts, out: Console | None = None) -> typer.
     @app.command()
     def role(name: Name, role: Annotated[Role, typer.Argument(help="The new role.")]) -> None:
         """Give a user another role."""
-        with _reporting(), open_accounts() as accounts:
+        with reporting(AccountError), open_accounts() as accounts:
             account = accounts.set_role(name, role)
         _say(console, f"{account.name} is now {account.role}.")
 
     @app.command()
     def groups(name: Name, groups: Annotated[str, typer.Argument(help="Comma-separated; empty for none.")]) -> None:
         """Set the groups whose documents a user may read, besides everyone's."""
-        with _reporting(), open_accounts() as accounts:
+        with reporting(AccountError), open_accounts() as accounts:
             account = accounts.set_groups(name, _split(groups))
         _say(console, f"{account.name} now reads the documents of {', '.join(account.groups)}.")
 
@@ -61,7 +62,7 @@ def users_app(open_accounts: OpenAccounts, out: Console | None = None) -> typer.
     def password(name: Name, ask: AskPassword = False) -> None:
         """Replace a password, and sign the user out everywhere."""
         new = _password(ask)
-        with _reporting(), open_accounts() as accounts:
+        with reporting(AccountError), open_accounts() as accounts:
             accounts.set_password(name, new)
         _say(console, f"{name} has a new password and was signed out everywhere.")
         _show_password(console, new, ask)
@@ -69,14 +70,14 @@ def users_app(open_accounts: OpenAccounts, out: Console | None = None) -> typer.
     @app.command()
     def disable(name: Name) -> None:
         """Lock a user out at once: sessions, API keys and sign-in links."""
-        with _reporting(), open_accounts() as accounts:
+        with reporting(AccountError), open_accounts() as accounts:
             accounts.disable(name)
         _say(console, f"{name} is locked out. `parley users enable {name}` undoes it.")
 
     @app.command()
     def enable(name: Name) -> None:
         """Let a disabled user in again."""
-        with _reporting(), open_accounts() as accounts:
+        with reporting(AccountError), open_accounts() as accounts:
             accounts.enable(name)
         _say(console, f"{name} may sign in again.")
 
@@ -91,7 +92,7 @@ def keys_app(open_accounts: OpenAccounts, out: Console | None = None) -> typer.T
     @app.command()
     def create(user: Name, name: Annotated[str, typer.Option(help="What the key is for.")] = "api") -> None:
         """Make a key; it is shown once."""
-        with _reporting(), open_accounts() as accounts:
+        with reporting(AccountError), open_accounts() as accounts:
             secret = accounts.create_key(user, name)
         console.print("Keep this key now; it is not shown again:", highlight=False)
         _say(console, secret)
@@ -109,21 +110,11 @@ def keys_app(open_accounts: OpenAccounts, out: Console | None = None) -> typer.T
     @app.command()
     def revoke(key_id: Annotated[str, typer.Argument(help="The key's id, from `parley keys list`.")]) -> None:
         """End a key at once."""
-        with _reporting(), open_accounts() as accounts:
+        with reporting(AccountError), open_accounts() as accounts:
             accounts.revoke_key(key_id)
         _say(console, f"The key {key_id} no longer works.")
 
     return app
-
-
-@contextmanager
-def _reporting() -> Iterator[None]:
-    """A refusal is one line on stderr and exit status 1."""
-    try:
-        yield
-    except AccountError as error:
-        Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
 
 
 def _users_table(accounts: list[Account]) -> Table:

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from app.reporting import reporting
+
 if TYPE_CHECKING:
     from agents.prompts.examples import Trial
     from agents.prompts.pins import Pin
@@ -167,11 +169,8 @@ def _reporting() -> Iterator[None]:
     from agents.errors import TurnError
     from agents.prompts import PromptError
 
-    try:
+    with reporting(PromptError, TurnError):
         yield
-    except (PromptError, TurnError) as error:
-        Console(stderr=True).print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
 
 
 def _table(rows: Sequence[PromptRow]) -> Table:
