@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Literal, TypedDict
 
 from langgraph.channels import UntrackedValue
@@ -20,7 +21,7 @@ from agents.cache.settings import CacheSettings
 from agents.limits import RateLimit
 from agents.models import ModelPool
 from agents.models.backoff import Backoff
-from agents.prompts import LoadPrompt, load_prompt
+from agents.prompts import LoadPrompt, Prompt, load_prompt
 from agents.routing import RoutingRule
 from agents.settings import TurnSettings
 from agents.turn import Asker, Message, TurnRequest, TurnResult, Verdict
@@ -85,6 +86,11 @@ class Turn:
     """The leave to ask it, for which others may wait."""
     said: list[str] = field(default_factory=list)
     """What was shown beside the quotes, sentence by sentence."""
+
+    @cached_property
+    def prompt(self) -> Prompt:
+        """What the models of this turn are told."""
+        return self.parts.load_prompt(self.arm.prompt or self.parts.settings.prompt)
 
     def elapsed_s(self) -> float:
         """Seconds since the question came in."""

@@ -39,11 +39,10 @@ async def generate(state: TurnState, runtime: Runtime[Turn]) -> None:
     Models or rails that fail leave what is shown as the answer, if only the quotes, and the reader is told why.
     """
     turn = runtime.context
-    prompt = turn.parts.load_prompt(turn.arm.prompt or turn.parts.settings.prompt)
-    turn.result.prompt_version = prompt.version
+    turn.result.prompt_version = turn.prompt.version
     speech = CheckedSpeech(runtime, state["quotes"])
     try:
-        chain = Chain(turn, Reading(prompt, state["search_question"], state["quotes"]), speech)
+        chain = Chain(turn, Reading(turn.prompt, state["search_question"], state["quotes"]), speech)
         async with told_of_waiting(runtime):
             await chain.ask(turn.parts.models.chain(first_model(turn, state)))
         tell_of_ladder(turn.result.attempts, runtime.stream_writer)

@@ -37,7 +37,7 @@ def basis(turn: Turn, state: TurnState) -> Basis:
     """What a model's answer would rest on."""
     return Basis(
         evidence=evidence_of(state["quotes"]),
-        prompt=turn.parts.load_prompt(turn.arm.prompt or turn.parts.settings.prompt),
+        prompt=turn.prompt,
         model=turn.parts.models.settings_of(first_model(turn, state)),
         release=turn.result.corpus_release,
         arm=turn.arm,
