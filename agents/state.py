@@ -47,6 +47,7 @@ class TurnState(TypedDict, total=False):
     topic: Annotated[str, UntrackedValue]
     hits: Annotated[list[Hit], UntrackedValue]
     quotes: Annotated[list[Quote], UntrackedValue]
+    first_model: Annotated[str | None, UntrackedValue]
     reused: Annotated[bool, UntrackedValue]
 
 

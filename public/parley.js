@@ -209,8 +209,27 @@
     }
   }
 
+  // Until Chainlit's page is connected, it takes no question and forgets that Enter was pressed.
+
+  const CONNECTING_MS = 100;
+  let connecting = null;
+
+  function sendOnceConnected(event) {
+    if (!sends(event) || !box.value.trim() || tooLong() || !find("#chat-submit")?.disabled) return;
+    clearInterval(connecting);
+    connecting = setInterval(sendIfConnected, CONNECTING_MS, event.target.value);
+  }
+
+  function sendIfConnected(question) {
+    const send = find("#chat-submit");
+    if (box?.value === question && send?.disabled) return;
+    clearInterval(connecting);
+    if (box?.value === question) send?.click();
+  }
+
   document.addEventListener("click", beforeSending, true);
   document.addEventListener("keydown", beforeSending, true);
+  document.addEventListener("keydown", sendOnceConnected, true);
   document.addEventListener("input", (event) => {
     if (event.target !== box) return;
     draft = box.value;

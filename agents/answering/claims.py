@@ -53,6 +53,11 @@ class ClaimFilter:
         self._sources = [_Source([quote for quote in quotes if quote.number == n]) for n in self._numbers]
         self._shown = [set(content_words(span.text)) for quote in quotes for span in split(quote.text)]
 
+    @property
+    def complete(self) -> bool:
+        """Whether all that may be shown is shown, whatever else the model has to say."""
+        return not self._left
+
     def feed(self, sentence: str) -> str | None:
         """The sentence as Markdown with its [n] and a space after it; None where it is withheld.
 
@@ -66,7 +71,7 @@ class ClaimFilter:
         if source is None:
             self.unsupported += 1
             return None
-        if self._is_shown(claim) or not self._left:
+        if self._is_shown(claim) or self.complete:
             return None
         self._left -= 1
         self._shown.append(set(content_words(claim)))

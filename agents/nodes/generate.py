@@ -14,8 +14,6 @@ from agents.answering.quotes import Quote
 from agents.chain import Chain
 from agents.context import Reading
 from agents.errors import DeadlineExceeded, ModelBusy, OverBudget, RailsUnavailable, Refused, TooLong, TurnError
-from agents.models.settings import DEFAULT
-from agents.routing import Asked, first_that_holds
 from agents.state import Turn, TurnState
 from agents.turn import Attempt, Delta, Notice, Waiting
 from rails import RailFailed, SentenceGate
@@ -44,28 +42,13 @@ async def generate(state: TurnState, runtime: Runtime[Turn]) -> None:
     try:
         chain = Chain(turn, Reading(turn.prompt, state["search_question"], state["quotes"]), speech)
         async with told_of_waiting(runtime):
-            await chain.ask(turn.parts.models.chain(first_model(turn, state)))
+            await chain.ask(turn.parts.models.chain(state["first_model"]))
         tell_of_ladder(turn.result.attempts, runtime.stream_writer)
         tell_of_context(turn.result.attempts[-1], len(state["quotes"]), runtime.stream_writer)
     except TurnError as error:
         fall_back(error, speech, runtime)
     except RailFailed:
         fall_back(RailsUnavailable(), speech, runtime)
-
-
-def first_model(turn: Turn, state: TurnState) -> str | None:
-    """The arm's model, else that of the first routing rule that holds, else the default."""
-    if turn.arm.model is not None:
-        return turn.arm.model
-    asked = Asked(
-        question=state["search_question"],
-        quotes=[quote.text for quote in state["quotes"]],
-        answerability=turn.result.answerability or 0.0,
-        groups=turn.request.asker.groups,
-    )
-    rule = first_that_holds(turn.parts.routing, asked)
-    turn.result.route = rule.name if rule else ""
-    return rule.model if rule and rule.model != DEFAULT else None
 
 
 class CheckedSpeech:
@@ -82,6 +65,8 @@ class CheckedSpeech:
         claims = ClaimFilter(self._quotes, turn.result.question, turn.parts.answering)
         async for sentence in whole_sentences(text):
             await self._show(sentence, claims)
+            if claims.complete:
+                return
 
     async def _show(self, sentence: str, claims: ClaimFilter) -> None:
         turn = self._runtime.context

@@ -8,7 +8,8 @@ from langgraph.runtime import Runtime
 
 from agents.cache.basis import Basis, evidence_of
 from agents.cache.cache import Reused
-from agents.nodes.generate import first_model
+from agents.models.settings import DEFAULT
+from agents.routing import Asked, first_that_holds
 from agents.state import Turn, TurnState
 from agents.turn import Delta
 from rails import RailFailed
@@ -20,12 +21,12 @@ _WAIT = 0.5
 async def reuse(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     """Show the kept answer, through today's output rails; where there is none, the turn may ask a model."""
     turn = runtime.context
-    wait_s = turn.left_s() * _WAIT
-    found = await turn.parts.cache.find(basis(turn, state), state["search_question"], wait_s=wait_s)
+    model, wait_s = first_model(turn, state), turn.left_s() * _WAIT
+    found = await turn.parts.cache.find(basis(turn, state, model), state["search_question"], wait_s=wait_s)
     if isinstance(found, Reused):
-        return {"reused": await shown_again(found, runtime)}
+        return {"first_model": model, "reused": await shown_again(found, runtime)}
     turn.asking = found
-    return {"reused": False}
+    return {"first_model": model, "reused": False}
 
 
 def reused(state: TurnState) -> bool:
@@ -33,12 +34,27 @@ def reused(state: TurnState) -> bool:
     return state["reused"]
 
 
-def basis(turn: Turn, state: TurnState) -> Basis:
-    """What a model's answer would rest on."""
+def first_model(turn: Turn, state: TurnState) -> str | None:
+    """The one to begin with: the arm's, else that of the first routing rule that holds, else None, the default."""
+    if turn.arm.model is not None:
+        return turn.arm.model
+    asked = Asked(
+        question=state["search_question"],
+        quotes=[quote.text for quote in state["quotes"]],
+        answerability=turn.result.answerability or 0.0,
+        groups=turn.request.asker.groups,
+    )
+    rule = first_that_holds(turn.parts.routing, asked)
+    turn.result.route = rule.name if rule else ""
+    return rule.model if rule and rule.model != DEFAULT else None
+
+
+def basis(turn: Turn, state: TurnState, model: str | None) -> Basis:
+    """What an answer would rest on that begins with this model."""
     return Basis(
         evidence=evidence_of(state["quotes"]),
         prompt=turn.prompt,
-        model=turn.parts.models.settings_of(first_model(turn, state)),
+        model=turn.parts.models.settings_of(model),
         release=turn.result.corpus_release,
         arm=turn.arm,
         groups=frozenset(turn.request.asker.groups),

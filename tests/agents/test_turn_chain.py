@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from langchain_core.outputs import ChatGenerationChunk
 
+from agents.answering.settings import AnsweringSettings
 from agents.arms import Arm
 from agents.errors import DeadlineExceeded, ModelBusy, ModelUnavailable, ModelUnreachable, Refused, TooLong
 from agents.models import ModelPool, ModelSettings
@@ -70,12 +71,13 @@ class Healthy(ScriptedChat):
 
 
 def pool(*models: ScriptedChat, **settings: Any) -> dict[str, Any]:
-    """The first model as the default, and the others as its fallbacks, as parts of a turn."""
+    """The first model as the default, and the others as its fallbacks, as parts of a turn with long answers."""
     clock = settings.pop("clock", lambda: 0.0)
     others = {f"m{number}": model for number, model in enumerate(models[1:], 1)}
     named = {name: settings_for(model, settings) for name, model in others.items()}
     default = settings_for(models[0], {"fallbacks": tuple(others), **settings})
-    return {"models": ModelPool(default, named, default=models[0], others=others, clock=clock)}
+    models_ = ModelPool(default, named, default=models[0], others=others, clock=clock)
+    return {"models": models_, "answering": AnsweringSettings(model_sentences=9)}
 
 
 def settings_for(model: ScriptedChat, settings: dict[str, Any]) -> ModelSettings:
@@ -165,6 +167,17 @@ async def test_what_fails_after_shown_words_keeps_them_and_says_that_it_is_cut(
     assert result.usage.completion_tokens == len(failing.words.split()), "what it said is counted"
     assert result.usage.prompt_tokens > 0
     assert await remembered() == [("user", CARRY_OVER), ("assistant", result.text)]
+
+
+async def test_a_model_is_stopped_once_no_more_of_it_may_be_shown(open_assistant, ask) -> None:
+    chatty = Failing(words=f"{PHRASED} And I could say so much more")
+    parts = {**pool(chatty, **PATIENT), "answering": AnsweringSettings(model_sentences=1)}
+    async with open_assistant(parts=parts) as assistant:
+        result = await assistant.ask(ask(CARRY_OVER))
+    assert (result.status, result.text, result.error, outcomes(result)) == ("answered", ANSWERED, None, ["answered"])
+    assert chatty.ended
+    assert 0 < result.usage.completion_tokens < len(chatty.words.split())
+    assert result.usage.prompt_tokens > 0
 
 
 @pytest.mark.parametrize(

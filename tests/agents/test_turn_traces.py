@@ -120,7 +120,7 @@ def only(root: Run, run_type: str) -> Run:
 async def test_the_root_run_says_everything_about_the_turn(open_assistant, ask, traces: Traces) -> None:
     arm = Arm(experiment="wording", variant="b", prompt="hub:answer:live")
     parts = {"load_prompt": partial(load_prompt, pinned={"hub:answer:live": PINNED})}
-    model = ScriptedChat(replies=[f"{PHRASED} {INVENTED}"])
+    model = ScriptedChat(replies=[f"{INVENTED} {PHRASED}"])
     request = ask(CARRY_OVER, thread="t-1", user="0123456789abcdef")
     async with open_assistant(model, traces=traces.client, assign=lambda user_hash: arm, parts=parts) as assistant:
         result = await assistant.ask(request)

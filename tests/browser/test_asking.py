@@ -12,6 +12,7 @@ pytestmark = pytest.mark.browser
 DAYS = "How many days of annual leave do full-time staff have?"
 QUOTE = "Full-time staff have 28 days of annual leave in each calendar year."
 CARD = "4111 1111 1111 1111"
+SOCKET = "**/socket.io/**"
 WATCH = """() => {
   const answers = "[data-step-type='assistant_message'] .message-content";
   window.seen = [];
@@ -19,16 +20,6 @@ WATCH = """() => {
     const text = [...document.querySelectorAll(answers)].at(-1)?.innerText;
     if (text && text !== seen.at(-1)) seen.push(text);
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
-}"""
-
-STOP_AT_QUOTE = """() => {
-  new MutationObserver((_, observer) => {
-    if (!document.querySelector("[data-step-type='assistant_message'] blockquote")) return;
-    const stop = document.querySelector("#stop-button");
-    if (!stop) return;
-    observer.disconnect();
-    stop.click();
-  }).observe(document.body, { childList: true, subtree: true });
 }"""
 
 
@@ -78,17 +69,30 @@ def test_what_the_documents_do_not_say_is_not_answered(chat: Any) -> None:
     assert "Ulaanbaatar" not in answer.inner_text()
 
 
+def test_what_is_sent_before_the_page_is_connected_is_sent_once_it_is(chat: Any) -> None:
+    chat.page.route(SOCKET, lambda route: route.abort())
+    chat.open()
+    chat.input.fill("When is the north gate open?")
+    chat.input.press("Enter")
+    expect(chat.page.get_by_label("Send", exact=True)).to_be_disabled()
+    chat.page.unroute(SOCKET)
+    expect(chat.answers.last).to_contain_text("06:00 to 22:00")
+    expect(chat.page.locator("[data-step-type='user_message']")).to_have_count(1)
+
+
 def test_a_follow_up_is_understood(chat: Any) -> None:
     chat.ask(DAYS)
     expect(chat.ask("And for part-time staff?")).to_contain_text("in proportion to their weekly hours")
 
 
-def test_a_stopped_answer_stays_and_the_next_question_works(chat: Any) -> None:
-    chat.page.evaluate(STOP_AT_QUOTE)
-    chat.send(DAYS)
-    expect(chat.answers).to_have_count(1)
-    expect(chat.answers.last).to_contain_text("Stopped.")
+def test_a_stopped_answer_stays_and_the_next_question_works(chat: Any, product: Any) -> None:
+    with product.holding_the_model():
+        chat.send(DAYS)
+        expect(chat.answers.last).to_contain_text(QUOTE)
+        chat.page.get_by_label("Stop the answer").click()
+        expect(chat.answers.last).to_contain_text("Stopped.")
     expect(chat.answers.last).to_contain_text(QUOTE)
+    expect(chat.answers).to_have_count(1)
     chat.source(1).click()
     expect(chat.panel).to_contain_text("leave.pdf")
     expect(chat.ask("When is the north gate open?")).to_contain_text("06:00 to 22:00")

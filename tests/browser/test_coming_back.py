@@ -42,11 +42,11 @@ def test_an_answer_is_shown_though_the_page_was_reloaded_meanwhile(chat: Any) ->
 
 def test_a_question_that_a_kill_left_open_says_so(chat: Any, product: Any) -> None:
     chat.ask("When is the north gate open?")
-    chat.send(DAYS)
-    expect(chat.answers.last).to_contain_text(QUOTE)
-    chat.page.wait_for_url("**/thread/*")
-    thread = chat.page.url
-    product.kill()
+    with product.holding_the_model():
+        chat.send(DAYS)
+        expect(chat.answers.last).to_contain_text(QUOTE)
+        thread = chat.page.url
+        product.kill()
     product.start()
     expect(chat.page).to_have_url(thread)
     expect(chat.answers.last).to_have_text("This answer was interrupted. Please ask again.")
