@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypedDict
 
 from langgraph.channels import UntrackedValue
 
-from agents.answering.quotes import Quote
+from agents.answering.quotes import Lookup, Quote
 from agents.answering.settings import AnsweringSettings
 from agents.arms import Arm, Assign
 from agents.budgets import Budgets, Unlimited
@@ -28,7 +28,6 @@ from agents.turn import Asker, Message, TurnRequest, TurnResult, Verdict
 from rails import Rails
 from rails import Verdict as RailVerdict
 from retrieval.corpus import Corpus
-from retrieval.passages import Hit
 
 Route = Literal["small_talk", "documents"]
 
@@ -44,8 +43,7 @@ class TurnState(TypedDict, total=False):
     history: Annotated[list[Message], UntrackedValue]
     route: Annotated[Route, UntrackedValue]
     search_question: Annotated[str, UntrackedValue]
-    topic: Annotated[str, UntrackedValue]
-    hits: Annotated[list[Hit], UntrackedValue]
+    lookups: Annotated[list[Lookup], UntrackedValue]
     quotes: Annotated[list[Quote], UntrackedValue]
     first_model: Annotated[str | None, UntrackedValue]
     reused: Annotated[bool, UntrackedValue]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, zip_longest
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,6 +16,13 @@ from retrieval.passages import Hit
 
 _SAME_WORDS = 0.8
 _MAX_CONTEXT_CHARS = 200
+
+
+class Lookup(NamedTuple):
+    """What was looked for, and what was found."""
+
+    question: str
+    hits: Sequence[Hit]
 
 
 class Quote(BaseModel):
@@ -38,23 +46,29 @@ def select_quotes(
 ) -> list[Quote]:
     """The few sentences that answer best, best first, neighbours joined; empty where nothing was found."""
     settings = settings or AnsweringSettings()
-    return _numbered(_joined(_chosen(rank(question, hits, encode, settings), settings)))
+    return _numbered(_joined(_chosen(_near_best(rank(question, hits, encode, settings), settings), settings)))
 
 
-def select_report_quotes(
-    question: str, hits: Sequence[Hit], encode: Encode, settings: AnsweringSettings
-) -> list[Quote]:
-    """More, for a question asked of a whole report: what it says in several places, one stretch a page."""
+def select_report_quotes(lookups: Sequence[Lookup], encode: Encode, settings: AnsweringSettings) -> list[Quote]:
+    """More, for a question asked of a whole report: what it says in several places, one stretch a page.
+
+    Of the question as a whole and of each of its parts, the best come in turn.
+    """
     more = settings.for_reports()
-    return _numbered(_joined(_chosen(rank(question, hits, encode, more), more, once_a_page=True)))
+    near = [_near_best(rank(one.question, one.hits, encode, more), more) for one in lookups]
+    in_turn = [ranked for row in zip_longest(*near) for ranked in row if ranked]
+    return _numbered(_joined(_chosen(in_turn, more, once_a_page=True)))
+
+
+def _near_best(ranked: Sequence[Ranked], settings: AnsweringSettings) -> list[Ranked]:
+    """Those that score little below the best one."""
+    return [each for each in ranked if each.score >= ranked[0].score - settings.score_gap]
 
 
 def _chosen(ranked: Sequence[Ranked], settings: AnsweringSettings, *, once_a_page: bool = False) -> list[Ranked]:
-    """The best without near-repeats, within the limits; a pronoun brings the sentence before it along."""
+    """The first without near-repeats, within the limits; a pronoun brings the sentence before it along."""
     chosen: list[Ranked] = []
     for best in ranked:
-        if best.score < ranked[0].score - settings.score_gap:
-            break
         if once_a_page and any(_same_page_elsewhere(best, other) for other in chosen):
             continue
         for each in (best, _context(best)):

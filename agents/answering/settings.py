@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class AnsweringSettings(BaseModel):
     """How much is quoted, and when the documents count as not answering.
 
-    Of a report that the question names, twice as much is read, and three times as many sentences are quoted.
+    Of a report that the question names, twice as many passages are considered, and four times as many sentences quoted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,5 +34,5 @@ class AnsweringSettings(BaseModel):
 
     def for_reports(self) -> AnsweringSettings:
         """The same for a question asked of a whole report."""
-        factors = {"passages": 2, "candidates": 2, "max_sentences": 3, "max_chars": 2}
+        factors = {"passages": 2, "max_sentences": 4, "max_chars": 3}
         return self.model_copy(update={name: factor * getattr(self, name) for name, factor in factors.items()})

@@ -11,6 +11,8 @@ from langsmith import trace
 
 from agents.answering import scope
 from agents.answering.followup import standalone
+from agents.answering.parts import parts
+from agents.answering.quotes import Lookup
 from agents.state import Turn, TurnState
 from retrieval.filters import MAX_PATTERN_CHARS, MAX_PATTERNS, Filters
 from retrieval.passages import Hit
@@ -19,17 +21,23 @@ SUBJECT_PASSAGES = 50
 
 
 async def retrieve(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
-    """Search with the follow-up made whole, and let only what the rails leave of the passages go on."""
+    """Search with the follow-up made whole; of a report, for each part of what is asked too."""
     turn = runtime.context
     turn.result.corpus_release = turn.arm.release or turn.parts.corpus.release().number
     question = standalone(state["question"], state["history"])
     topic, where = await narrowed(turn, question)
-    inputs = {"query": topic, **({"where": where.model_dump()} if where else {})}
+    asked = [topic] if topic == question else [topic, *parts(topic)]
+    return {"search_question": question, "lookups": [await look_up(turn, each, where) for each in asked]}
+
+
+async def look_up(turn: Turn, query: str, where: Filters | None) -> Lookup:
+    """What the rails leave of the passages that are found; on the record."""
+    inputs = {"query": query, **({"where": where.model_dump()} if where else {})}
     async with trace("search", run_type="retriever", inputs=inputs) as run:
-        found = await search(turn, topic, where, turn.arm.retrieval_limit)
+        found = await search(turn, query, where, turn.arm.retrieval_limit)
         hits = await asyncio.to_thread(harmless, turn, found)
         run.end(outputs={"documents": [traced(hit) for hit in hits]})
-    return {"search_question": question, "topic": topic, "hits": hits}
+    return Lookup(query, hits)
 
 
 async def narrowed(turn: Turn, question: str) -> tuple[str, Filters | None]:

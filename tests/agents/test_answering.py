@@ -11,7 +11,7 @@ from agents.answering.abstention import answerability, nearest
 from agents.answering.answer_type import asks_how, asks_number, instructs, offers_number
 from agents.answering.compose import NOT_FOUND, abstention_markdown, citations, evidence_markdown
 from agents.answering.markdown import escape
-from agents.answering.quotes import Quote, select_quotes, select_report_quotes
+from agents.answering.quotes import Lookup, Quote, select_quotes, select_report_quotes
 from agents.answering.ranking import Match
 from agents.answering.settings import AnsweringSettings
 from agents.answering.units import units
@@ -87,7 +87,7 @@ def test_never_more_than_the_settings_allow(sentences: int) -> None:
     assert sum(len(quote.text) for quote in quotes) <= 150 + 2
 
 
-def test_a_report_is_quoted_from_three_times_as_many_places_once_a_page() -> None:
+def test_a_report_is_quoted_from_four_times_as_many_places_once_a_page() -> None:
     def page(number: int, text: str) -> Passage:
         return passage(text, name="report.pdf", page=number)
 
@@ -97,9 +97,9 @@ def test_a_report_is_quoted_from_three_times_as_many_places_once_a_page() -> Non
         *(page(number, f"Debt of branch {number} fell, as {word} wrote.") for number, word in enumerate("stuvw", 2)),
     )
     settings = AnsweringSettings(max_sentences=1, score_gap=9)
-    quotes = select_report_quotes("How has debt changed?", report, encode, settings)
+    quotes = select_report_quotes([Lookup("How has debt changed?", report)], encode, settings)
     pages = [quote.hit.passage.page for quote in quotes]
-    assert len(pages) == len(set(pages)) == 3
+    assert len(pages) == len(set(pages)) == 4
     assert len(select_quotes("How has debt changed?", report, encode, settings)) == 1
 
 
@@ -107,9 +107,21 @@ def test_a_report_without_pages_is_quoted_once_a_passage() -> None:
     first = passage("Debt rose. Debt is old. The canteen is open. Debt of the plant stays.", name="report.md")
     second = passage("Debt fell in spring.", name="report.md")
     settings = AnsweringSettings(score_gap=9)
-    quotes = select_report_quotes("How has debt changed?", hits(first, second), encode, settings)
+    quotes = select_report_quotes([Lookup("How has debt changed?", hits(first, second))], encode, settings)
     sources = [quote.hit.passage.id for quote in quotes]
     assert len(sources) == len(set(sources)) == 2
+
+
+def test_the_parts_of_a_question_about_a_report_are_quoted_in_turn() -> None:
+    debt = hits(
+        *(passage(f"Debt of the branch in {town} fell.", name="report.md") for town in ("Turin", "Lyon", "Graz"))
+    )
+    wages = hits(*(passage(f"Wages in {town} rose.", name="report.md") for town in ("Porto", "Gent")))
+    settings = AnsweringSettings(max_sentences=1, score_gap=9)
+    whole = Lookup("How does debt relate to wages?", debt)
+    assert "Wages" not in " ".join(texts(select_report_quotes([whole], encode, settings)))
+    both = select_report_quotes([whole, Lookup("debt", debt), Lookup("wages", wages)], encode, settings)
+    assert [sum(word in text for text in texts(both)) for word in ("Debt", "Wages")] == [2, 2]
 
 
 def test_text_without_sentences_is_cut_to_size() -> None:

@@ -75,6 +75,14 @@ async def test_a_report_is_quoted_at_more_length_than_a_corpus(open_assistant, a
     assert len(of_report.citations) > 3 >= len(of_all.citations) > 0
 
 
+async def test_each_part_of_a_question_about_a_report_is_looked_up(open_assistant, ask, reports) -> None:
+    asked = ask("How does the net income of Acme in Q2 2023 relate to the bridges that Acme makes?")
+    async with open_assistant(ScriptedChat(), parts={"corpus": reports}) as assistant:
+        result = await assistant.ask(asked)
+    assert "22 million" in result.text
+    assert "gates and bridges" in result.text
+
+
 async def test_a_period_without_a_report_is_looked_for_everywhere(open_assistant, ask, reports) -> None:
     async with open_assistant(ScriptedChat(), parts={"corpus": reports}) as assistant:
         result = await assistant.ask(ask("What was the net income of the company Acme in Q3 2019?"))
