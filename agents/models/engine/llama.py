@@ -16,6 +16,8 @@ from agents.models.engine.silence import SILENT
 
 BATCH_TOKENS = 512
 """Tokens that one call of the model takes in at most."""
+_TOKEN = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+"""`llama_token_data`."""
 _WAITING_BYTES = 300e6
 """What a thread multiplies in the time in which two, at each of a pass's some hundred steps, wait for each other."""
 
@@ -145,6 +147,8 @@ class Llama:
 
     def choose(self, sampler: Sampler, index: int) -> int:
         """The next token after the `index`-th step of the last batch."""
+        if sampler.grammar:
+            return sampler.choose(self._logits(index))
         return native.llama_sampler_sample(sampler.chain, self._context, index)
 
     def logprobs(self, index: int, token: int, most: int) -> tuple[float, list[tuple[int, float]]]:
@@ -152,10 +156,13 @@ class Llama:
 
         They are the model's own, before temperature and grammar.
         """
-        logits = np.ctypeslib.as_array(native.llama_get_logits_ith(self._context, index), (self._tokens,))
+        logits = self._logits(index)
         logprobs = logits - (logits.max() + np.log(np.exp(logits - logits.max()).sum()))
         likeliest = np.argsort(logprobs)[::-1][:most]
         return float(logprobs[token]), [(int(each), float(logprobs[each])) for each in likeliest]
+
+    def _logits(self, index: int) -> np.ndarray:
+        return np.ctypeslib.as_array(native.llama_get_logits_ith(self._context, index), (self._tokens,))
 
 
 def quickest(tokens: int, weights_bytes: int, threads: int) -> int:
@@ -168,32 +175,78 @@ class Sampler:
     """Chooses one request's tokens."""
 
     def __init__(self, vocab: int, sampling: Sampling) -> None:
+        self.grammar = _grammar(vocab, sampling.grammar) if sampling.grammar is not None else None
         self.chain = native.llama_sampler_chain_init(native.llama_sampler_chain_default_params())
-        for part in _sampler_parts(vocab, sampling):
+        for part in _chain_parts(sampling):
             native.llama_sampler_chain_add(self.chain, part)
+
+    def choose(self, logits: np.ndarray) -> int:
+        """The next token, by the grammar.
+
+        That takes 10 ms to judge all tokens. It judges the chosen one, and all only where it forbids that: each token
+        is then as likely as if all had been judged first.
+        """
+        token = self._chosen(_Candidates(logits))
+        if self._forbids(token):
+            candidates = _Candidates(logits)
+            native.llama_sampler_apply(self.grammar, candidates.pointer)
+            token = self._chosen(candidates)
+        self.accept(token)
+        return token
 
     def accept(self, token: int) -> None:
         """Take a token for chosen."""
         native.llama_sampler_accept(self.chain, token)
+        if self.grammar:
+            native.llama_sampler_accept(self.grammar, token)
 
     def close(self) -> None:
         """Free the memory."""
         native.llama_sampler_free(self.chain)
+        if self.grammar:
+            native.llama_sampler_free(self.grammar)
+
+    def _chosen(self, candidates: _Candidates) -> int:
+        native.llama_sampler_apply(self.chain, candidates.pointer)
+        return candidates.selected
+
+    def _forbids(self, token: int) -> bool:
+        alone = _Candidates(np.zeros(1, np.float32), first=token)
+        native.llama_sampler_apply(self.grammar, alone.pointer)
+        return bool(np.isneginf(alone.tokens["logit"][0]))
 
 
-def _sampler_parts(vocab: int, sampling: Sampling) -> list[int]:
-    parts = []
-    if sampling.grammar is not None:
-        grammar = native.llama_sampler_init_grammar(vocab, sampling.grammar.encode(), b"root")
-        if not grammar:
-            raise ValueError("The grammar cannot be read: write GBNF with a rule named root.")
-        parts.append(grammar)
+class _Candidates:
+    """The tokens that come into question, as llama.cpp's samplers want them."""
+
+    def __init__(self, logits: np.ndarray, first: int = 0) -> None:
+        self.tokens = np.empty(len(logits), _TOKEN)
+        self.tokens["id"] = np.arange(first, first + len(logits))
+        self.tokens["logit"] = logits
+        self._array = native.llama_token_data_array(
+            data=self.tokens.ctypes.data_as(native.llama_token_data_p), size=len(logits), selected=-1, sorted=False
+        )
+        self.pointer = ctypes.pointer(self._array)
+
+    @property
+    def selected(self) -> int:
+        """The one that a sampler chose."""
+        return int(self._array.data[self._array.selected].id)
+
+
+def _grammar(vocab: int, text: str) -> int:
+    grammar = native.llama_sampler_init_grammar(vocab, text.encode(), b"root")
+    if not grammar:
+        raise ValueError("The grammar cannot be read: write GBNF with a rule named root.")
+    return grammar
+
+
+def _chain_parts(sampling: Sampling) -> list[int]:
     if sampling.temperature == 0:
-        return [*parts, native.llama_sampler_init_greedy()]
+        return [native.llama_sampler_init_greedy()]
     seed = native.LLAMA_DEFAULT_SEED if sampling.seed is None else sampling.seed
-    if sampling.top_p < 1:
-        parts.append(native.llama_sampler_init_top_p(sampling.top_p, 1))
-    return [*parts, native.llama_sampler_init_temp(sampling.temperature), native.llama_sampler_init_dist(seed)]
+    top_p = [native.llama_sampler_init_top_p(sampling.top_p, 1)] if sampling.top_p < 1 else []
+    return [*top_p, native.llama_sampler_init_temp(sampling.temperature), native.llama_sampler_init_dist(seed)]
 
 
 def _params(lanes: int, lane_tokens: int, threads: int) -> native.llama_context_params:
