@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -19,8 +19,6 @@ from evals.load.engine import EngineUsers
 from evals.load.replay import FLOOR_S, Fared, replay, saturated_s
 
 USERS = 50
-LOAD = 0.8
-"""Share of what the engine can compute that is offered to it."""
 SAMPLE = 4
 """Every so manieth request, by size, is computed beforehand to learn how long all of them take."""
 AT_ONCE = 8
@@ -28,6 +26,7 @@ LIGHT_LOAD = 0.3
 PATIENCE_S = 600.0
 NO_TRACE = "the trace is not there: put azure_llm_trace into shared/data beside the project"
 ONE_LINE = "first come, first served"
+CROWD = f"{USERS} users at capacity"
 
 Ask = Callable[[Arrival], Awaitable[Fared]]
 
@@ -35,31 +34,51 @@ Ask = Callable[[Arrival], Awaitable[Fared]]
 def measure(
     folder: Path, progress: Progress, *, requests: int = 120, light: int = 16, greedy: int = 12
 ) -> list[Figure]:
-    """Learn the capacity, offer most of it, then little of it with and without somebody who always asks."""
+    """Learn the capacity and offer all of it, then little of it with and without somebody who always asks.
+
+    Last, all of it once more where nobody knows how long an answer will be.
+    """
     arrivals = recorded(requests, USERS)
     if not arrivals:
         raise Skipped(NO_TRACE)
-    settings = ModelSettings(timeout_s=PATIENCE_S, first_token_timeout_s=PATIENCE_S)
-    with closing(LlamaChat.build(settings)) as chat:
-        chat.warm()
-        return asyncio.run(_measure(EngineUsers(chat).ask, arrivals, light, greedy, progress))
-
-
-async def _measure(ask: Ask, arrivals: Sequence[Arrival], light: int, greedy: int, progress: Progress) -> list[Figure]:
-    task = progress.add_task(f"{USERS} users", total=len(arrivals) + 3 * light)
-    full_s = await _full_s(ask, arrivals)
-    few = paced(arrivals[:light], full_s * light / len(arrivals) / LIGHT_LOAD)
+    task = progress.add_task(f"{USERS} users", total=2 * len(arrivals) + 3 * light)
 
     def ended() -> None:
         progress.advance(task)
 
-    fared = await replay(paced(arrivals, full_s / LOAD), ask, ended)
+    with _chat() as chat:
+        figures = asyncio.run(_named(EngineUsers(chat).ask, arrivals, light, greedy, ended))
+    with _chat() as chat:
+        figures.append(asyncio.run(_unnamed(EngineUsers(chat, max_tokens=chat.max_tokens).ask, arrivals, ended)))
+    return figures
+
+
+@contextmanager
+def _chat() -> Iterator[LlamaChat]:
+    """A model that has seen no answers yet."""
+    settings = ModelSettings(timeout_s=PATIENCE_S, first_token_timeout_s=PATIENCE_S)
+    with closing(LlamaChat.build(settings)) as chat:
+        chat.warm()
+        yield chat
+
+
+async def _named(
+    ask: Ask, arrivals: Sequence[Arrival], light: int, greedy: int, ended: Callable[[], object]
+) -> list[Figure]:
+    full_s = await _full_s(ask, arrivals)
+    few = paced(arrivals[:light], full_s * light / len(arrivals) / LIGHT_LOAD)
+    fared = await replay(paced(arrivals, full_s), ask, ended)
     alone = await replay(few, ask, ended)
     async with _greedy(ask, few, greedy):
         fair = await replay(few, ask, ended)
     async with _greedy(_in_one_line(ask), few, greedy):
         in_line = await replay(few, _in_one_line(ask), ended)
-    return [*crowd_figures(fared, LOAD * len(arrivals) / full_s), _greedy_figure(greedy, alone, fair, in_line)]
+    return [*crowd_figures(fared, len(arrivals) / full_s), _greedy_figure(greedy, alone, fair, in_line)]
+
+
+async def _unnamed(ask: Ask, arrivals: Sequence[Arrival], ended: Callable[[], object]) -> Figure:
+    full_s = await _full_s(ask, arrivals)
+    return unnamed_figure(await replay(paced(arrivals, full_s), ask, ended))
 
 
 async def _full_s(ask: Ask, arrivals: Sequence[Arrival]) -> float:
@@ -70,25 +89,41 @@ async def _full_s(ask: Ask, arrivals: Sequence[Arrival]) -> float:
 
 
 def crowd_figures(fared: Sequence[Fared], per_s: float) -> Iterator[Figure]:
-    """How those fared who asked at so many requests a second."""
-    crowd = f"{USERS} users, {LOAD:.0%} of capacity"
+    """How those fared who asked at so many requests a second, and said how long their answers were to be."""
     of = f"of {len(fared)} requests"
-    off = [one.off for one in fared if one.off is not None]
     errors = [one.error for one in fared if one.error]
     yield Figure(
-        f"{crowd}: errors", "", len(errors), target=Target("parley", "≤", 0), note=", ".join(sorted(set(errors)))
+        f"{CROWD}: errors", "", len(errors), target=Target("parley", "≤", 0), note=", ".join(sorted(set(errors)))
     )
     refused = sum(one.refusals > 0 for one in fared)
-    yield Figure(f"{crowd}: told to come back, and did", "", refused, note=f"{per_s:.2f} requests/s offered")
-    yield Figure(f"{crowd}: wait in line, p95", "s", quantile([one.waited_s for one in fared], 0.95), note=of)
-    yield Figure(f"{crowd}: time to first token, p95", "s", quantile([one.first_s for one in fared], 0.95), note=of)
+    yield Figure(f"{CROWD}: told to come back, and did", "", refused, note=f"{per_s:.2f} requests/s offered")
+    yield Figure(f"{CROWD}: wait in line, p95", "s", quantile([one.waited_s for one in fared], 0.95), note=of)
+    yield Figure(f"{CROWD}: time to first token, p95", "s", quantile([one.first_s for one in fared], 0.95), note=of)
+    off = offs(fared)
     yield Figure(
-        f"{crowd}: |wait − promised| / promised, p95",
+        f"{CROWD}: |wait − promised| / promised, p95",
         "",
         quantile(off or [0.0], 0.95),
         target=Target("parley", "≤", 0.25),
-        note=f"{len(off)} of {len(fared)} stood in line; a promise below {FLOOR_S:.0f} s counts as {FLOOR_S:.0f} s",
+        note=f"{len(off)} of {len(fared)} stood in line; a promise below {FLOOR_S:.0f} s counts as {FLOOR_S:.0f} s; "
+        "each names the length of its answer",
     )
+
+
+def unnamed_figure(fared: Sequence[Fared]) -> Figure:
+    """What promises are worth where all may be as long, and end when nobody can foresee it."""
+    off = offs(fared)
+    return Figure(
+        f"{CROWD}: |wait − promised| / promised, p95, where answers end unforeseen",
+        "",
+        quantile(off or [0.0], 0.95),
+        note=f"half were off by at most {quantile(off or [0.0], 0.5):.0%}; nobody could foresee these lengths",
+    )
+
+
+def offs(fared: Sequence[Fared]) -> list[float]:
+    """By what share of the promise each wait was another one."""
+    return [one.off for one in fared if one.off is not None]
 
 
 def _greedy_figure(greedy: int, alone: Sequence[Fared], fair: Sequence[Fared], in_line: Sequence[Fared]) -> Figure:

@@ -11,7 +11,7 @@ import httpx
 from rich.progress import Progress
 
 from evals.bench.figures import Figure, Skipped, Target, quantile
-from evals.bench.replay import AT_ONCE, LOAD, NO_TRACE, USERS
+from evals.bench.replay import AT_ONCE, NO_TRACE, USERS
 from evals.load.arrivals import Arrival, paced, recorded
 from evals.load.replay import replay, saturated_s
 from evals.load.served import api_keys, serving
@@ -19,6 +19,8 @@ from evals.load.streamed import Heard, ask_patiently
 from evals.questions import docs_cases
 from evals.setup import ingest_docs, trial_settings
 
+LOAD = 0.8
+"""Share of what the product can answer that is offered to it."""
 ENVIRONMENT = {"PARLEY_CACHE__ENTRIES": "0"}
 """The questions are few and come again: each is to be answered anew."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,22 +33,25 @@ class Arrival:
         return self.prompt_tokens + self.answer_tokens
 
 
-def recorded(requests: int, users: int, *, file: Path = RECORDED, seed: int = 0) -> list[Arrival]:
-    """The first `requests` of the trace, each by one of `users`; none where the trace is absent."""
+def recorded(requests: int, users: int, *, file: Path = RECORDED) -> list[Arrival]:
+    """The first `requests` of the trace; none where it is absent.
+
+    It names no users: each request is by the one who has asked nothing for longest, as in a chat one reads an answer
+    before one asks on.
+    """
     if not file.is_file():
         return []
-    chance = random.Random(seed)  # noqa: S311 (the trace names no users, and nothing here is secret)
     with file.open(encoding="utf-8", newline="") as lines:
         rows = list(islice(csv.DictReader(lines), requests))
     moments = [_moment(row["TIMESTAMP"]) for row in rows]
     return [
         Arrival(
             at_s=(moment - moments[0]).total_seconds(),
-            user=f"user-{chance.randrange(users)}",
+            user=f"user-{number % users}",
             prompt_tokens=_scaled(row["ContextTokens"]),
             answer_tokens=_scaled(row["GeneratedTokens"]),
         )
-        for row, moment in zip(rows, moments, strict=True)
+        for number, (row, moment) in enumerate(zip(rows, moments, strict=True))
     ]
 
 

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 
-from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
-
 from agents.errors import ModelBusy, TurnError
+from agents.models.engine import Completion, Generation, Outcome, Sampling
 from agents.models.local import LlamaChat
 from evals.load.arrivals import Arrival
 from evals.load.replay import Fared
 from evals.setup import DOCS
 
-INSTRUCTIONS = "You continue the handbook that you are given. Write on without an end, in whole sentences."
-_LOOK_EVERY_S = 0.02
-_STEP_CHARS = 211
+_STEP_TOKENS = 53
 """Two prompts begin at different places of the manual."""
 
 
 class EngineUsers:
-    """Ask a chat model for so many tokens about prompts of so many tokens."""
+    """Have an engine read so many tokens of the manual and write on by so many: after plain text it hardly ever ends.
 
-    def __init__(self, chat: LlamaChat) -> None:
+    `max_tokens` is what every answer may have, and its reader breaks it off in time; without it, each request names the
+    length that its answer is to have.
+    """
+
+    def __init__(self, chat: LlamaChat, *, max_tokens: int | None = None) -> None:
         self._chat = chat
-        self._manual = "\n".join(path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md")))
-        self._chars_per_token = len(self._manual) / len(chat.get_token_ids(self._manual))
-        self._head_tokens = chat.count_tokens(_prompt(""))
+        self._max_tokens = max_tokens
+        self._manual = chat.get_token_ids("\n".join(path.read_text("utf-8") for path in sorted(DOCS.glob("*.md"))))
         self._numbers = count()
 
     async def ask(self, arrival: Arrival) -> Fared:
@@ -47,46 +46,46 @@ class EngineUsers:
                 return Fared(arrival.user, refusals=refusals, error=error.code)
 
     async def _once(self, arrival: Arrival, began: float) -> Fared:
-        turn, first_s, about = f"turn-{next(self._numbers)}", 0.0, AIMessageChunk(content="")
-        chunks = self._chat.astream(
-            self._messages(arrival.prompt_tokens), user=arrival.user, turn=turn, max_tokens=arrival.answer_tokens
-        )
-        async with self._promise(turn) as promises:
-            async for chunk in chunks:
-                if chunk.text:
-                    first_s = first_s or time.perf_counter() - began
-                about += chunk
+        events: asyncio.Queue[Outcome] = asyncio.Queue()
+        generation = self._submit(arrival, events)
+        outlook = self._chat.outlook(generation.turn)
+        try:
+            first_at = await _listen(events, generation, arrival.answer_tokens)
+        finally:
+            self._chat.engine.cancel(generation)
         return Fared(
             arrival.user,
-            first_s=first_s,
-            waited_s=about.response_metadata["queued_s"],
-            promised_s=next(iter(promises), None),
-            answer_tokens=about.usage_metadata["output_tokens"] if about.usage_metadata else 0,
+            first_s=first_at - began,
+            waited_s=generation.began - generation.submitted,
+            promised_s=outlook.wait_s if outlook else None,
+            answer_tokens=len(generation.said),
         )
 
-    @asynccontextmanager
-    async def _promise(self, turn: str) -> AsyncIterator[list[float]]:
-        """Holds the wait that a turn is told as soon as it stands in line."""
-        promises: list[float] = []
+    def _submit(self, arrival: Arrival, events: asyncio.Queue[Outcome]) -> Generation:
+        loop = asyncio.get_running_loop()
+        return self._chat.engine.submit(
+            self._prompt(arrival.prompt_tokens),
+            Sampling(max_tokens=self._max_tokens or arrival.answer_tokens),
+            lambda event: loop.call_soon_threadsafe(events.put_nowait, event),
+            user=arrival.user,
+            turn=f"turn-{next(self._numbers)}",
+            first_token_s=self._chat.first_token_timeout_s,
+            total_s=self._chat.timeout_s,
+        )
 
-        async def look() -> None:
-            while not promises:
-                if outlook := self._chat.outlook(turn):
-                    promises.append(outlook.wait_s)
-                await asyncio.sleep(_LOOK_EVERY_S)
-
-        looking = asyncio.create_task(look())
-        try:
-            yield promises
-        finally:
-            looking.cancel()
-
-    def _messages(self, tokens: int) -> list[BaseMessage]:
-        """A prompt of about so many tokens, which nobody had before."""
-        chars = round(max(1, tokens - self._head_tokens) * self._chars_per_token)
-        start = next(self._numbers) * _STEP_CHARS % max(1, len(self._manual) - chars)
-        return _prompt(self._manual[start : start + chars])
+    def _prompt(self, tokens: int) -> Sequence[int]:
+        """A piece of the manual that nobody had before."""
+        start = next(self._numbers) * _STEP_TOKENS % (len(self._manual) - tokens)
+        return self._manual[start : start + tokens]
 
 
-def _prompt(text: str) -> list[BaseMessage]:
-    return [SystemMessage(INSTRUCTIONS), HumanMessage(text)]
+async def _listen(events: asyncio.Queue[Outcome], generation: Generation, tokens: int) -> float:
+    """Hear so many tokens, or as many as there are; when the first came. Raises the error that comes in their place."""
+    first_at = 0.0
+    while True:
+        event = await events.get()
+        if isinstance(event, TurnError):
+            raise event
+        first_at = first_at or time.perf_counter()
+        if isinstance(event, Completion) or len(generation.said) >= tokens:
+            return first_at

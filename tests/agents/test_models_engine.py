@@ -149,6 +149,28 @@ def test_a_deadline_in_line_frees_the_place_and_a_hopeless_wait_is_refused_at_on
         engine.cancel(answer.generation)
 
 
+def test_a_wait_is_shorter_where_readers_broke_off_the_answers_before() -> None:
+    engine = open_engine()
+    engine.warm()
+    story, long = engine.encode(STORY), Sampling(max_tokens=400)
+
+    def promised_s() -> float:
+        answers = [Answer(engine, story, long, turn=f"turn {number}") for number in range(4)]
+        outlook = engine.outlook("turn 3")
+        for answer in answers[::-1]:
+            engine.cancel(answer.generation)
+        assert outlook
+        return outlook.wait_s
+
+    before_s = promised_s()
+    for _ in range(12):
+        answer = Answer(engine, story, long)
+        answer.begin()
+        engine.cancel(answer.generation)
+    assert promised_s() < before_s / 2
+    engine.close()
+
+
 def test_only_the_request_that_crashes_the_process_fails(engine: Engine) -> None:
     story = engine.encode(STORY)
     beside = [Answer(engine, story, Sampling(max_tokens=40)) for _ in range(2)]

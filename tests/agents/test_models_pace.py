@@ -7,7 +7,11 @@ from collections import deque
 
 import pytest
 
+from agents.models.engine import Generation, Sampling
+from agents.models.engine.forecast import Forecast
 from agents.models.engine.pace import Pace, Work
+from agents.models.engine.requests import Pass
+from agents.models.text import TextAssembler
 
 PASS_S, READ_S, SAY_S = 0.01, 0.002, 0.004
 
@@ -74,6 +78,26 @@ def test_how_long_an_answer_becomes_is_learned_from_past_ones() -> None:
     assert [pace.unsaid(50, 100, luck) for luck in (0.1, 0.9)] == [40, 40], "it is none of the short ones"
     assert pace.unsaid(95, 100, 0.5) == pytest.approx(2.5)
     assert pace.unsaid(100, 100, 0.5) == 1
+
+
+def test_of_a_prompt_that_was_broken_off_so_much_is_known_as_was_read() -> None:
+    broken_off = Generation(
+        id=0,
+        prompt=range(100),
+        sampling=Sampling(max_tokens=8),
+        text=TextAssembler(()),
+        emit=lambda outcome: None,
+        user="",
+        turn="",
+        total_s=1.0,
+        submitted=0.0,
+        read_tokens=0,
+    )
+    forecast = Forecast(lanes=2)
+    assert forecast.known_tokens(range(100), [broken_off]) == 100, "it will have been read"
+    forecast.note_pass(Pass(read=30, said=0, seconds=0.1), [broken_off])
+    forecast.note_answer(broken_off)
+    assert forecast.known_tokens(range(100), []) == 30
 
 
 def test_promises_are_kept_in_a_long_line() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from evals.bench.replay import crowd_figures
+from agents.models.local import LlamaChat
+from agents.models.settings import ModelSettings
+from evals.bench.replay import crowd_figures, unnamed_figure
 from evals.load.arrivals import RECORDED, TOKENS, Arrival, every_nth, paced, recorded
+from evals.load.engine import EngineUsers
 from evals.load.replay import FLOOR_S, Fared, replay, saturated_s
 
 TRACE = """TIMESTAMP,ContextTokens,GeneratedTokens
@@ -27,11 +31,10 @@ def trace(tmp_path: Path) -> Path:
 
 
 def test_arrivals_keep_the_distances_and_a_quarter_of_the_tokens(trace: Path) -> None:
-    first, second, _ = recorded(3, users=2, file=trace)
+    first, second, third = recorded(3, users=2, file=trace)
     assert (first.at_s, round(second.at_s, 4)) == (0.0, 4.3146)
     assert (second.prompt_tokens, second.answer_tokens) == (99, 27)
-    assert {first.user, second.user} <= {"user-0", "user-1"}
-    assert recorded(3, users=2, file=trace) == recorded(3, users=2, file=trace)
+    assert first.user == third.user != second.user
 
 
 def test_a_trace_that_is_absent_gives_no_arrivals(tmp_path: Path) -> None:
@@ -98,3 +101,24 @@ def test_a_report_on_a_crowd_counts_errors_and_takes_refusals_that_were_honoured
     assert (errors.parley, errors.met, errors.note) == (1, False, "deadline_exceeded")
     assert refused.parley == 1
     assert (promises.parley, promises.met) == (0.5, False)
+
+
+def test_promises_about_answers_of_unknown_length_are_reported_without_a_target() -> None:
+    fared = [Fared("one"), Fared("two", waited_s=5.0, promised_s=4.0)]
+    assert unnamed_figure(fared).parley == 0.25
+    assert unnamed_figure(fared).met is None
+
+
+@pytest.mark.model
+async def test_answers_have_the_recorded_length_whether_it_is_named_or_the_reader_breaks_off() -> None:
+    arrivals = [Arrival(0.0, user, prompt_tokens=40, answer_tokens=6) for user in ("one", "two")]
+    with closing(LlamaChat.build(ModelSettings(context_tokens=512, parallel=1))) as chat:
+        chat.warm()
+        named = await asyncio.gather(*map(EngineUsers(chat).ask, arrivals))
+        unnamed = await asyncio.gather(*map(EngineUsers(chat, max_tokens=400).ask, arrivals))
+        assert chat.engine.under_way == 0
+    assert [one.answer_tokens for one in named] == [6, 6]
+    assert all(6 <= one.answer_tokens < 400 for one in unnamed)
+    for first, second in (named, unnamed):
+        assert (first.promised_s, second.promised_s is None) == (None, False)
+        assert first.waited_s < second.waited_s < second.first_s

@@ -298,6 +298,7 @@ class Engine:
         if isinstance(event, Begun):
             generation.reused_tokens = generation.read_tokens = event.reused_tokens
         elif isinstance(event, End):
+            self._forecast.note_answer(generation)
             self._end(generation, generation.completion(event.reason))
         elif isinstance(event, Refusal):
             self._end(generation, Refused(event.message))
@@ -326,7 +327,6 @@ class Engine:
         """Hand over how a request ended that is over in the process, or about to be."""
         self._forget(generation)
         if isinstance(outcome, Completion):
-            self._forecast.note_answer(generation)
             self._deliver_text(generation, generation.text.flush())
         self._deliver(generation, outcome)
         self._memory.used(self)
@@ -351,8 +351,10 @@ class Engine:
         computed = generation.id in self._running
         if not self._forget(generation):
             return False
-        if computed and self._process:
-            self._process.send(Cancel(cancel=generation.id))
+        if computed:
+            self._forecast.note_answer(generation)
+            if self._process:
+                self._process.send(Cancel(cancel=generation.id))
         return True
 
     def _forget(self, generation: Generation) -> bool:

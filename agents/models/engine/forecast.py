@@ -44,9 +44,9 @@ class Forecast:
             left -= its
 
     def note_answer(self, generation: Generation) -> None:
-        """Learn from an answer that has ended."""
+        """Learn from an answer that is over, also where its reader broke it off."""
         self._pace.note_answer(len(generation.said), generation.sampling.max_tokens)
-        self._read.append(generation.prompt)
+        self._read.append(generation.prompt[: generation.read_tokens])
 
     def _work(self, generation: Generation, luck: float) -> Work:
         unsaid = self._pace.unsaid(len(generation.said), generation.sampling.max_tokens, luck)
