@@ -19,7 +19,7 @@ run: $(VENV)/.installed $(VENV)/.models  ## install, ingest docs/, serve the cha
 
 test: $(VENV)/.dev $(VENV)/.models clients lint types  ## the whole suite, browser tests included
 	$(BIN)/python -m pytest -m "not model and not browser and not ray" -n 3 --dist loadfile
-	$(BIN)/python -m pytest -m "model or browser or ray"
+	$(BIN)/python -m pytest -m "model or browser or ray" -n 2 --dist loadfile
 
 lint: $(VENV)/.dev  ## style and the layer contract
 	$(BIN)/ruff check .

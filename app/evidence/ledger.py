@@ -108,7 +108,9 @@ class Ledger:
             )
             db.executemany(
                 "INSERT INTO passages (id, document_id, document, text_hash, groups, drawn, release) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET groups = excluded.groups",
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET groups = excluded.groups, "
+                "release = iif(state IS NULL, release, excluded.release), "  # it was back: it is compared anew
+                "version = iif(state IS NULL, version, NULL)",
                 [(*_passage_row(citation.passage), release, release) for citation in result.citations],
             )
             db.executemany(

@@ -448,7 +448,7 @@ async def test_a_rating_is_changed_undone_and_given_again(data: ChatData, told: 
         thread = await data.get_thread(thread_id)
         assert thread["steps"][0]["feedback"] is None
         assert await data.upsert_feedback(Feedback(forId=run["id"], value=0)) == first
-    await until(lambda: told.rated[-1][0].score == 0)
+    await until(lambda: told.rated and told.rated[-1][0].score == 0)
 
 
 async def test_ratings_that_could_not_be_told_are_told_after_a_restart(

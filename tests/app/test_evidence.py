@@ -158,6 +158,21 @@ def test_an_answer_that_ends_after_the_release_has_moved_on_is_compared_too(
     assert list(ledger.stale_sources("t1")) == [str(under_way.turn_id)]
 
 
+def test_an_answer_from_a_source_that_was_back_for_a_moment_is_known_to_have_lost_it(
+    parley: Parley, ledger: Ledger, publish, folder: Path
+) -> None:
+    ledger.record(ANN, answer(parley, "leave carried over"))
+    publish(leave=None)
+    (folder / "leave.md").write_text(FIVE)
+    ingest([folder], parley.corpus, IngestSettings())  # which the watch does not see
+    ledger.record(ANN, answer(parley, "is leave carried over"))
+    (folder / "leave.md").unlink()
+    ingest([folder], parley.corpus, IngestSettings())
+    told: list[str] = []
+    Watch(ledger, parley.corpus, on_stale=told.extend).compare()
+    assert len(told) == 1
+
+
 def test_only_documents_that_have_changed_are_looked_into(parley: Parley, ledger: Ledger, publish) -> None:
     watch = Watch(ledger, parley.corpus)
     for question in ("leave carried over", "when is lunch served", "is leave carried over"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -62,22 +63,42 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new store on SQLite; to be copied, not to be used."""
+    folder = tmp_path_factory.mktemp("empty") / "ops"
+    OpsStore.open(folder).close()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def copy_database(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Makes a PostgreSQL database with a new store's tables in the schema "ops", by copying; its address."""
+    postgres, names = _beside("postgres"), (f"test_{os.getpid()}_{number}" for number in count())
+    empty = next(names)
+    url = postgres.create(postgres_url, empty)
+    OpsStore(Database.on_server(url, "ops"), tmp_path_factory.mktemp("empty")).close()
+    return lambda: postgres.create(postgres_url, next(names), empty)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
     """Opens one and the same store, as often as it is called, on either engine."""
     opened: list[OpsStore] = []
-    server = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    schema = f"test_{os.getpid()}_{next(_schemas)}"
+    folder = tmp_path / "ops"
+    server = request.getfixturevalue("copy_database")() if request.param == "postgresql" else None
+    if not server:
+        shutil.copytree(request.getfixturevalue("empty_folder"), folder)
 
     def open_again() -> OpsStore:
-        folder = tmp_path / "ops"
-        store = OpsStore(Database.on_server(server, schema), folder) if server else OpsStore.open(folder)
-        opened.append(store)
-        return store
+        opened.append(OpsStore(Database.on_server(server, "ops"), folder) if server else OpsStore.open(folder))
+        return opened[-1]
 
     yield open_again
     for store in opened:
         store.close()
+    if server:
+        _beside("postgres").drop(server)
 
 
 @pytest.fixture

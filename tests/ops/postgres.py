@@ -9,15 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+from sqlalchemy.engine import URL, make_url
+
 URL_VARIABLE = "TEST_POSTGRES_URL"
-"""Set it to use a server that runs already."""
+"""Set it to use a server that runs already, as somebody who may make databases there."""
 OPTIONS = (
     "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c synchronous_commit=off -c wal_level=minimal"
     " -c max_wal_senders=0 -c max_connections=200 -c autovacuum=off -c jit=off"
 )
 MEMORY = Path("/dev/shm")
-MOST_BYTES = 6 << 30
-"""Of all tests' schemas, each with a hundred files, which are made twice as fast in memory."""
+MOST_BYTES = 2 << 30
+"""Far more than servers come to hold. A test's tables are a hundred files, which are made twice as fast in memory."""
 
 
 def folder_for_data() -> str:
@@ -48,6 +51,27 @@ def running(binaries: Path, folder: Path) -> Iterator[str]:
         yield f"postgresql://parley@/postgres?host={folder}"
     finally:
         _run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+def create(server: str, name: str, like: str = "template1") -> str:
+    """A new database, which is a copy of the one named; its address. Nobody may be connected to the one named."""
+    _at(server, f'CREATE DATABASE "{name}" TEMPLATE "{like}" STRATEGY FILE_COPY')
+    return _address(make_url(server), name)
+
+
+def drop(database: str) -> None:
+    """Delete a database, whoever is connected to it."""
+    url = make_url(database)
+    _at(_address(url, "postgres"), f'DROP DATABASE "{url.database}" WITH (FORCE)')
+
+
+def _address(server: URL, database: str) -> str:
+    return server.set(database=database).render_as_string(hide_password=False)
+
+
+def _at(server: str, statement: str) -> None:
+    with psycopg.connect(server, autocommit=True) as db:
+        db.execute(statement)
 
 
 def _run(*command: object) -> None:

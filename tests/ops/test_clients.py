@@ -36,6 +36,9 @@ class ClientLibrary:
     differs: dict[tuple[str, str], Any] = field(default_factory=dict)
     areas: Sequence[str] = ALL_AREAS
 
+    def __str__(self) -> str:
+        return self.name
+
     def run(self, url: str, key: str, state: Path, *steps: str) -> dict[str, Any]:
         """What each step saw, or why it failed."""
         variable, folder = self.path
@@ -88,7 +91,11 @@ LIBRARIES = [
 ]
 
 
-@pytest.fixture(params=LIBRARIES, ids=lambda library: library.name)
+CASES = [(library, "sqlite") for library in LIBRARIES] + [(LIBRARIES[0], "postgresql"), (LIBRARIES[-1], "postgresql")]
+"""Each client, and one of each language on the other engine too, which clients know nothing of."""
+
+
+@pytest.fixture
 def library(request: pytest.FixtureRequest) -> ClientLibrary:
     chosen: ClientLibrary = request.param
     if shutil.which(chosen.command[0]) is None:
@@ -106,6 +113,7 @@ def _lives(areas: Sequence[str]) -> Iterator[list[str]]:
     yield [f"{areas[-1]}.recall"]
 
 
+@pytest.mark.parametrize(("library", "api"), CASES, indirect=True, ids=str)
 def test_a_client_finds_after_each_kill_what_it_wrote_before(library: ClientLibrary, api: Any, tmp_path: Path) -> None:
     expected = library.expected()
     for steps in _lives(library.areas):

@@ -357,42 +357,43 @@ def test_the_async_client_works_too(client: Client) -> None:
     assert asyncio.run(use()) == [{"question": 1}]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("POST", "/datasets", {"name": ""}),
-        ("POST", "/datasets", {"name": "x" * 2000}),
-        ("POST", "/datasets", {"name": "x", "data_type": "nonsense"}),
-        ("POST", "/datasets", {"name": "x", "inputs_schema_definition": {"type": "nonsense"}}),
-        ("POST", "/datasets", {"name": "x", "inputs_schema_definition": {"$schema": 5}}),
-        ("POST", "/datasets", {"name": "x", "transformations": [{"path": "no list"}]}),
-        ("POST", "/datasets", []),
-        ("POST", "/datasets", {"name": "x", "created_at": "0000-99-99"}),
-        ("GET", "/datasets?limit=0", None),
-        ("GET", "/datasets?metadata=nonsense", None),
-        ("GET", "/datasets?metadata=[]", None),
-        ("GET", "/datasets?sort_by=inputs_schema", None),
-        ("GET", "/datasets?offset=99999999999999999999", None),
-        ("GET", "/v2/datasets?cursor=nonsense", None),
-        ("GET", "/datasets/not-an-id", None),
-        ("PATCH", "/datasets/{id}", {"name": 5}),
-        ("PATCH", "/datasets/{id}", {"patch_examples": {"not-an-id": {}}}),
-        ("PUT", "/datasets/{id}/tags", {"as_of": "latest", "tag": ""}),
-        ("PUT", "/datasets/{id}/splits", {"split_name": "", "examples": []}),
-        ("PUT", "/datasets/{id}/splits", {"split_name": "x", "examples": ["no id"]}),
-        ("GET", "/datasets/{id}/version", None),
-        ("GET", "/datasets/{id}/versions/diff?from_version=latest", None),
-        ("PATCH", "/datasets/{id}/examples/metadata", {"example_ids": [], "operations": []}),
-        ("PATCH", "/datasets/{id}/examples/metadata", {"example_ids": [], "operations": [{"key": "a"}]}),
-    ],
-)
-def test_what_cannot_be_is_refused(client: Client, method: str, path: str, body: Any) -> None:
+NO_REQUESTS = [
+    ("POST", "/datasets", {"name": ""}),
+    ("POST", "/datasets", {"name": "x" * 2000}),
+    ("POST", "/datasets", {"name": "x", "data_type": "nonsense"}),
+    ("POST", "/datasets", {"name": "x", "inputs_schema_definition": {"type": "nonsense"}}),
+    ("POST", "/datasets", {"name": "x", "inputs_schema_definition": {"$schema": 5}}),
+    ("POST", "/datasets", {"name": "x", "transformations": [{"path": "no list"}]}),
+    ("POST", "/datasets", []),
+    ("POST", "/datasets", {"name": "x", "created_at": "0000-99-99"}),
+    ("GET", "/datasets?limit=0", None),
+    ("GET", "/datasets?metadata=nonsense", None),
+    ("GET", "/datasets?metadata=[]", None),
+    ("GET", "/datasets?sort_by=inputs_schema", None),
+    ("GET", "/datasets?offset=99999999999999999999", None),
+    ("GET", "/v2/datasets?cursor=nonsense", None),
+    ("GET", "/datasets/not-an-id", None),
+    ("PATCH", "/datasets/{id}", {"name": 5}),
+    ("PATCH", "/datasets/{id}", {"patch_examples": {"not-an-id": {}}}),
+    ("PUT", "/datasets/{id}/tags", {"as_of": "latest", "tag": ""}),
+    ("PUT", "/datasets/{id}/splits", {"split_name": "", "examples": []}),
+    ("PUT", "/datasets/{id}/splits", {"split_name": "x", "examples": ["no id"]}),
+    ("GET", "/datasets/{id}/version", None),
+    ("GET", "/datasets/{id}/versions/diff?from_version=latest", None),
+    ("PATCH", "/datasets/{id}/examples/metadata", {"example_ids": [], "operations": []}),
+    ("PATCH", "/datasets/{id}/examples/metadata", {"example_ids": [], "operations": [{"key": "a"}]}),
+]
+
+
+def test_what_cannot_be_is_refused(client: Client, subtests: pytest.Subtests) -> None:
     dataset = client.create_dataset("qa")
-    url = client.api_url + path.replace("{id}", str(dataset.id))
-    answer = requests.request(method, url, json=body, headers={"x-api-key": KEY}, timeout=10)
-    assert answer.status_code == 422
-    assert answer.json()["detail"]
-    assert [one.name for one in client.list_datasets()] == ["qa"]
+    for method, path, body in NO_REQUESTS:
+        with subtests.test(method=method, path=path, body=body):
+            url = client.api_url + path.replace("{id}", str(dataset.id))
+            answer = requests.request(method, url, json=body, headers={"x-api-key": KEY}, timeout=10)
+            assert answer.status_code == 422
+            assert answer.json()["detail"]
+            assert [one.name for one in client.list_datasets()] == ["qa"]
 
 
 def test_characters_that_an_engine_cannot_store_do_no_harm(client: Client) -> None:

@@ -380,74 +380,76 @@ def code(**check: Any) -> dict[str, Any]:
     return {"name": "x", "type": "code", "code_evaluator": {"language": "checks", "code": json.dumps([check])}}
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("POST", "/evaluators", {}, 422),
-        ("POST", "/evaluators", {"name": "x", "type": "code"}, 422),
-        ("POST", "/evaluators", {"name": "x", "type": "shell", "code_evaluator": {"code": "rm"}}, 422),
-        ("POST", "/evaluators", code(), 422),
-        ("POST", "/evaluators", code(feedback_key="k", test="runs"), 422),
-        ("POST", "/evaluators", code(feedback_key="k", test="exists", path="__class__"), 422),
-        ("POST", "/evaluators", code(feedback_key="k", test="matches", value="("), 422),
-        ("POST", "/evaluators", code(feedback_key="k", test="matches", value="a" * 501), 422),
-        ("POST", "/evaluators", code(feedback_key="k", test="at_least", value="three"), 422),
-        ("POST", "/evaluators", code(feedback_key="k", test="exists", surprise=1), 422),
-        ("GET", "/evaluators?metadata=[]", None, 422),
-        ("GET", "/evaluators?metadata={", None, 422),
-        ("GET", "/evaluators?sort_by=password", None, 422),
-        ("GET", "/evaluators?name_contains=%00&feedback_key=%00&type=%00", None, 200),
-        ("GET", "/evaluators/x", None, 422),
-        ("DELETE", "/evaluators", None, 422),
-        ("GET", "/evaluators/spend?period_start=2026-01-01", None, 422),
-        ("GET", "/evaluators/spend?period_start=0001-01-01&group_by=evaluator", None, 422),
-        ("GET", "/evaluators/spend?period_start=9999-12-31&group_by=evaluator", None, 422),
-        ("GET", "/evaluators/spend?period_start=soon&group_by=evaluator", None, 422),
-        ("POST", "/runs/rules", {}, 422),
-        ("POST", "/runs/rules", {"display_name": "x", "sampling_rate": 2}, 422),
-        ("POST", "/runs/rules", {"display_name": "x", "sampling_rate": "NaN"}, 422),
-        ("POST", "/runs/rules", {"display_name": "x", "filter": "drop table runs"}, 422),
-        ("POST", "/runs/rules", {"display_name": "x", "filter": 'eq(password, "x")'}, 422),
-        ("POST", "/runs/rules", {"display_name": "x", "session_id": str(uuid.UUID(int=7))}, 422),
-        ("POST", "/runs/rules", {"display_name": "x", "evaluator_id": str(uuid.UUID(int=7))}, 422),
-        ("POST", "/runs/rules", {"display_name": "x", "add_to_dataset_id": str(uuid.UUID(int=7))}, 422),
-        ("POST", "/runs/rules", {"display_name": "x", "add_to_annotation_queue_id": str(uuid.UUID(int=7))}, 422),
-        ("POST", "/runs/rules", {"display_name": "x", "spend_limit": {"limit_usd": -1}}, 422),
-        ("POST", "/runs/rules", {"display_name": "x", "spend_limit": {"limit_usd": "1e400"}}, 422),
-        ("GET", "/v2/runs/rules?cursor=x", None, 422),
-        ("GET", "/v2/runs/rules?cursor=LTE=", None, 422),
-        ("GET", "/runs/rules?id=x", None, 422),
-        ("GET", f"/runs/rules/{uuid.UUID(int=7)}/logs", None, 404),
-        ("POST", f"/runs/rules/{uuid.UUID(int=7)}/trigger", None, 404),
-        ("POST", "/runs/rules/trigger", {"rule_ids": []}, 422),
-    ],
-)
+ODD_REQUESTS = [
+    ("POST", "/evaluators", {}, 422),
+    ("POST", "/evaluators", {"name": "x", "type": "code"}, 422),
+    ("POST", "/evaluators", {"name": "x", "type": "shell", "code_evaluator": {"code": "rm"}}, 422),
+    ("POST", "/evaluators", code(), 422),
+    ("POST", "/evaluators", code(feedback_key="k", test="runs"), 422),
+    ("POST", "/evaluators", code(feedback_key="k", test="exists", path="__class__"), 422),
+    ("POST", "/evaluators", code(feedback_key="k", test="matches", value="("), 422),
+    ("POST", "/evaluators", code(feedback_key="k", test="matches", value="a" * 501), 422),
+    ("POST", "/evaluators", code(feedback_key="k", test="at_least", value="three"), 422),
+    ("POST", "/evaluators", code(feedback_key="k", test="exists", surprise=1), 422),
+    ("GET", "/evaluators?metadata=[]", None, 422),
+    ("GET", "/evaluators?metadata={", None, 422),
+    ("GET", "/evaluators?sort_by=password", None, 422),
+    ("GET", "/evaluators?name_contains=%00&feedback_key=%00&type=%00", None, 200),
+    ("GET", "/evaluators/x", None, 422),
+    ("DELETE", "/evaluators", None, 422),
+    ("GET", "/evaluators/spend?period_start=2026-01-01", None, 422),
+    ("GET", "/evaluators/spend?period_start=0001-01-01&group_by=evaluator", None, 422),
+    ("GET", "/evaluators/spend?period_start=9999-12-31&group_by=evaluator", None, 422),
+    ("GET", "/evaluators/spend?period_start=soon&group_by=evaluator", None, 422),
+    ("POST", "/runs/rules", {}, 422),
+    ("POST", "/runs/rules", {"display_name": "x", "sampling_rate": 2}, 422),
+    ("POST", "/runs/rules", {"display_name": "x", "sampling_rate": "NaN"}, 422),
+    ("POST", "/runs/rules", {"display_name": "x", "filter": "drop table runs"}, 422),
+    ("POST", "/runs/rules", {"display_name": "x", "filter": 'eq(password, "x")'}, 422),
+    ("POST", "/runs/rules", {"display_name": "x", "session_id": str(uuid.UUID(int=7))}, 422),
+    ("POST", "/runs/rules", {"display_name": "x", "evaluator_id": str(uuid.UUID(int=7))}, 422),
+    ("POST", "/runs/rules", {"display_name": "x", "add_to_dataset_id": str(uuid.UUID(int=7))}, 422),
+    ("POST", "/runs/rules", {"display_name": "x", "add_to_annotation_queue_id": str(uuid.UUID(int=7))}, 422),
+    ("POST", "/runs/rules", {"display_name": "x", "spend_limit": {"limit_usd": -1}}, 422),
+    ("POST", "/runs/rules", {"display_name": "x", "spend_limit": {"limit_usd": "1e400"}}, 422),
+    ("GET", "/v2/runs/rules?cursor=x", None, 422),
+    ("GET", "/v2/runs/rules?cursor=LTE=", None, 422),
+    ("GET", "/runs/rules?id=x", None, 422),
+    ("GET", f"/runs/rules/{uuid.UUID(int=7)}/logs", None, 404),
+    ("POST", f"/runs/rules/{uuid.UUID(int=7)}/trigger", None, 404),
+    ("POST", "/runs/rules/trigger", {"rule_ids": []}, 422),
+]
+
+
 def test_what_nobody_should_send_gets_a_sentence(
-    http: httpx.Client, store: OpsStore, method: str, path: str, body: Any, status: int
+    http: httpx.Client, store: OpsStore, subtests: pytest.Subtests
 ) -> None:
-    answer = http.request(method, path, json=body) if body is not None else http.request(method, path)
-    assert answer.status_code == status, answer.text
-    if status >= 400:
-        assert answer.json()["detail"].endswith(".")
-    assert store.rules.find() == []
-    assert store.evaluators.find() == []
+    for method, path, body, status in ODD_REQUESTS:
+        with subtests.test(method=method, path=path, body=body):
+            answer = http.request(method, path, json=body) if body is not None else http.request(method, path)
+            assert answer.status_code == status, answer.text
+            if status >= 400:
+                assert answer.json()["detail"].endswith(".")
+            assert store.rules.find() == []
+            assert store.evaluators.find() == []
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/v1/platform/issues",
-        "/v1/platform/product-feedbacks/x",
-        f"/api/v1/sessions/{uuid.UUID(int=1)}/insights",
-        "/api/v1/agents",
-        "/api/v2/sandboxes/boxes",
-        "/api/v1/fleet/threads",
-    ],
-)
-def test_what_is_not_served_says_so(http: httpx.Client, path: str) -> None:
-    answer = http.get(path)
-    assert answer.status_code == 501
-    assert "does not serve" in answer.json()["detail"]
+NOT_SERVED = [
+    "/v1/platform/issues",
+    "/v1/platform/product-feedbacks/x",
+    f"/api/v1/sessions/{uuid.UUID(int=1)}/insights",
+    "/api/v1/agents",
+    "/api/v2/sandboxes/boxes",
+    "/api/v1/fleet/threads",
+]
+
+
+def test_what_is_not_served_says_so(http: httpx.Client, subtests: pytest.Subtests) -> None:
+    for path in NOT_SERVED:
+        with subtests.test(path=path):
+            answer = http.get(path)
+            assert answer.status_code == 501
+            assert "does not serve" in answer.json()["detail"]
 
 
 def test_the_workspace_and_its_lack_of_secrets(http: httpx.Client, typed: Langsmith, store: OpsStore) -> None:

@@ -275,29 +275,30 @@ def test_pages_are_given_how_each_experiment_went(client: Client, dataset: Datas
     assert [one.project.id for one in store.experiments.find(dataset.id, limit=1, offset=1)] == [newer.id]
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/datasets/{id}/runs", {"session_ids": []}),
-        ("/datasets/{id}/runs", {"session_ids": ["x"]}),
-        ("/datasets/{id}/runs", {"session_ids": ["{run}"], "limit": 101}),
-        ("/datasets/{id}/runs", {"session_ids": ["{run}"], "filters": {"{run}": ["nonsense"]}}),
-        ("/datasets/{id}/runs", {"session_ids": ["{run}"], "filters": {"{run}": ['eq(name, "a")), or(eq(name, "b")']}}),
-        ("/datasets/{id}/runs", {"session_ids": ["{run}"], "sort_params": {"sort_by": 5}}),
-        ("/datasets/{id}/runs", {"session_ids": ["{run}"], "sort_params": {"sort_by": "x", "sort_order": "UP"}}),
-        ("/v2/datasets/{id}/experiment-runs", {}),
-        ("/v2/datasets/{id}/experiment-runs", {"experiment_ids": ["{run}"], "cursor": "nonsense"}),
-        ("/v2/datasets/{id}/experiment-runs", {"experiment_ids": ["{run}"], "selects": ["NONSENSE"]}),
-        ("/datasets/comparative", {"experiment_ids": []}),
-        ("/datasets/{id}/runs/delta", {"baseline_session_id": "{run}", "comparison_session_ids": []}),
-    ],
-)
-def test_what_cannot_be_is_refused(client: Client, dataset: Dataset, path: str, body: Any) -> None:
+NO_REQUESTS = [
+    ("/datasets/{id}/runs", {"session_ids": []}),
+    ("/datasets/{id}/runs", {"session_ids": ["x"]}),
+    ("/datasets/{id}/runs", {"session_ids": ["{run}"], "limit": 101}),
+    ("/datasets/{id}/runs", {"session_ids": ["{run}"], "filters": {"{run}": ["nonsense"]}}),
+    ("/datasets/{id}/runs", {"session_ids": ["{run}"], "filters": {"{run}": ['eq(name, "a")), or(eq(name, "b")']}}),
+    ("/datasets/{id}/runs", {"session_ids": ["{run}"], "sort_params": {"sort_by": 5}}),
+    ("/datasets/{id}/runs", {"session_ids": ["{run}"], "sort_params": {"sort_by": "x", "sort_order": "UP"}}),
+    ("/v2/datasets/{id}/experiment-runs", {}),
+    ("/v2/datasets/{id}/experiment-runs", {"experiment_ids": ["{run}"], "cursor": "nonsense"}),
+    ("/v2/datasets/{id}/experiment-runs", {"experiment_ids": ["{run}"], "selects": ["NONSENSE"]}),
+    ("/datasets/comparative", {"experiment_ids": []}),
+    ("/datasets/{id}/runs/delta", {"baseline_session_id": "{run}", "comparison_session_ids": []}),
+]
+
+
+def test_what_cannot_be_is_refused(client: Client, dataset: Dataset, subtests: pytest.Subtests) -> None:
     project = str(client.create_project("here", reference_dataset_id=dataset.id).id)
-    filled = json.loads(json.dumps(body).replace("{run}", project))
-    answer = send(client, path.replace("{id}", str(dataset.id)), filled)
-    assert answer.status_code == 422
-    assert answer.json()["detail"]
+    for path, body in NO_REQUESTS:
+        with subtests.test(path=path, body=body):
+            filled = json.loads(json.dumps(body).replace("{run}", project))
+            answer = send(client, path.replace("{id}", str(dataset.id)), filled)
+            assert answer.status_code == 422
+            assert answer.json()["detail"]
 
 
 def test_results_of_others_are_not_shown(client: Client, dataset: Dataset) -> None:
@@ -333,8 +334,9 @@ def test_the_pytest_plugin_keeps_a_test_suite(client: Client, langsmith_url: str
         "LANGSMITH_API_KEY": KEY,
         "LANGSMITH_TRACING": "true",
         "LANGSMITH_TEST_SUITE": "words",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(suite)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "langsmith.pytest_plugin", str(suite)]
     for round_ in (1, 2):
         ran = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False

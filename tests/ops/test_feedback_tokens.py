@@ -190,71 +190,73 @@ async def test_a_link_finds_its_own_workspace(tmp_path: Path) -> None:
 TOKEN = '{"run_id": "00000000-0000-0000-0000-000000000001", "feedback_key": "k"'
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("POST", "/feedback/tokens", "{}", 422),
-        ("POST", "/feedback/tokens", "[]", 422),
-        ("POST", "/feedback/tokens", "5", 422),
-        ("POST", "/feedback/tokens", TOKEN + ', "expires_in": {"days": -1}}', 422),
-        ("POST", "/feedback/tokens", TOKEN + ', "expires_in": {"days": 1000}}', 422),
-        ("POST", "/feedback/tokens", TOKEN + ', "expires_in": {"days": 1e300}}', 422),
-        ("POST", "/feedback/tokens", TOKEN + ', "expires_at": "2020-01-01T00:00:00Z"}', 422),
-        ("POST", "/feedback/tokens", TOKEN + ', "expires_at": "9999-12-31T23:59:59-23:00"}', 422),
-        ("POST", "/feedback/tokens", TOKEN + ', "id": "1"}', 422),
-        ("POST", "/feedback/tokens", TOKEN + ', "feedback_config": {"type": "mood"}}', 422),
-        ("GET", "/feedback/tokens", None, 422),
-        ("GET", "/feedback/tokens?run_id=x", None, 422),
-        ("POST", "/feedback/tokens/not-a-uuid", "{}", 422),
-        ("POST", "/feedback-configs", '{"feedback_key": "k"}', 422),
-        ("POST", "/feedback-configs", '{"feedback_key": "k", "feedback_config": {"type": "categorical"}}', 422),
-        (
-            "POST",
-            "/feedback-configs",
-            '{"feedback_key": "k", "feedback_config": {"type": "continuous", "min": 2, "max": 1}}',
-            422,
-        ),
-        (
-            "POST",
-            "/feedback-configs",
-            '{"feedback_key": "k", "feedback_config": {"type": "continuous", "min": NaN}}',
-            422,
-        ),
-        ("GET", "/feedback-configs?key=%00&name_contains=%00", None, 200),
-        ("PATCH", "/feedback-configs", '{"feedback_key": "nobody"}', 404),
-        ("DELETE", "/feedback-configs", None, 422),
-        ("DELETE", "/feedback-configs?feedback_key=%00", None, 404),
-    ],
-)
-def test_what_nobody_should_send_gets_a_sentence(
-    http: httpx.Client, method: str, path: str, body: str | None, status: int
+ODD_REQUESTS = [
+    ("POST", "/feedback/tokens", "{}", 422),
+    ("POST", "/feedback/tokens", "[]", 422),
+    ("POST", "/feedback/tokens", "5", 422),
+    ("POST", "/feedback/tokens", TOKEN + ', "expires_in": {"days": -1}}', 422),
+    ("POST", "/feedback/tokens", TOKEN + ', "expires_in": {"days": 1000}}', 422),
+    ("POST", "/feedback/tokens", TOKEN + ', "expires_in": {"days": 1e300}}', 422),
+    ("POST", "/feedback/tokens", TOKEN + ', "expires_at": "2020-01-01T00:00:00Z"}', 422),
+    ("POST", "/feedback/tokens", TOKEN + ', "expires_at": "9999-12-31T23:59:59-23:00"}', 422),
+    ("POST", "/feedback/tokens", TOKEN + ', "id": "1"}', 422),
+    ("POST", "/feedback/tokens", TOKEN + ', "feedback_config": {"type": "mood"}}', 422),
+    ("GET", "/feedback/tokens", None, 422),
+    ("GET", "/feedback/tokens?run_id=x", None, 422),
+    ("POST", "/feedback/tokens/not-a-uuid", "{}", 422),
+    ("POST", "/feedback-configs", '{"feedback_key": "k"}', 422),
+    ("POST", "/feedback-configs", '{"feedback_key": "k", "feedback_config": {"type": "categorical"}}', 422),
+    (
+        "POST",
+        "/feedback-configs",
+        '{"feedback_key": "k", "feedback_config": {"type": "continuous", "min": 2, "max": 1}}',
+        422,
+    ),
+    (
+        "POST",
+        "/feedback-configs",
+        '{"feedback_key": "k", "feedback_config": {"type": "continuous", "min": NaN}}',
+        422,
+    ),
+    ("GET", "/feedback-configs?key=%00&name_contains=%00", None, 200),
+    ("PATCH", "/feedback-configs", '{"feedback_key": "nobody"}', 404),
+    ("DELETE", "/feedback-configs", None, 422),
+    ("DELETE", "/feedback-configs?feedback_key=%00", None, 404),
+]
+
+
+def test_what_nobody_should_send_gets_a_sentence(http: httpx.Client, subtests: pytest.Subtests) -> None:
+    for method, path, body, status in ODD_REQUESTS:
+        with subtests.test(method=method, path=path, body=body):
+            answer = http.request(method, path, content=body)
+            assert answer.status_code == status, answer.text
+            if status >= 400:
+                assert answer.json()["detail"].endswith(".")
+            assert http.get("/feedback-configs").json() == []
+
+
+NO_FEEDBACK = [
+    '{"score": 1e999}',
+    '{"score": "high"}',
+    '{"comment": 5}',
+    '{"comment": "' + "x" * 10_001 + '"}',
+    '{"correction": "text"}',
+    "[]",
+    "",
+    '{"comment": "\\ud800"}',
+]
+
+
+def test_a_stranger_cannot_send_just_anything(
+    client: Client, stranger: httpx.Client, subtests: pytest.Subtests
 ) -> None:
-    answer = http.request(method, path, content=body)
-    assert answer.status_code == status, answer.text
-    if status >= 400:
-        assert answer.json()["detail"].endswith(".")
-    assert http.get("/feedback-configs").json() == []
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        '{"score": 1e999}',
-        '{"score": "high"}',
-        '{"comment": 5}',
-        '{"comment": "' + "x" * 10_001 + '"}',
-        '{"correction": "text"}',
-        "[]",
-        "",
-        '{"comment": "\\ud800"}',
-    ],
-)
-def test_a_stranger_cannot_send_just_anything(client: Client, stranger: httpx.Client, said: str) -> None:
-    run_id = uuid.uuid4()
-    token = client.create_presigned_feedback_token(run_id, "user_score")
-    assert stranger.post(token.url, content=said).status_code == 422
-    assert list(client.list_feedback(run_ids=[run_id])) == []
-    assert stranger.post(token.url, json={"comment": "a\x00b"}).status_code == 200
+    for said in NO_FEEDBACK:
+        with subtests.test(said=said):
+            run_id = uuid.uuid4()
+            token = client.create_presigned_feedback_token(run_id, "user_score")
+            assert stranger.post(token.url, content=said).status_code == 422
+            assert list(client.list_feedback(run_ids=[run_id])) == []
+            assert stranger.post(token.url, json={"comment": "a\x00b"}).status_code == 200
 
 
 def test_making_and_listing_tokens_needs_the_key(client: Client, langsmith_url: str, stranger: httpx.Client) -> None:

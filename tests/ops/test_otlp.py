@@ -495,32 +495,33 @@ def field(number: int, content: bytes) -> bytes:
     return bytes([number << 3 | 2, *length, rest]) + content
 
 
-@pytest.mark.parametrize(
-    ("headers", "body", "status"),
-    [
-        ({"content_encoding": "gzip"}, gzip.compress(b"\0" * 200_000_000), 413),
-        ({"content_encoding": "gzip"}, b"not gzip", 400),
-        ({"content_encoding": "gzip"}, gzip.compress(b"\x0a\x05hello", mtime=0)[:-9], 400),
-        ({"content_encoding": "br"}, b"", 415),
-        ({}, b"\xff\xff\xff\xff", 400),
-        ({"content_type": "text/html"}, b"", 415),
-        ({"content_type": "application/json"}, b"[]", 400),
-        ({"content_type": "application/json"}, b"{", 400),
-        ({"content_type": "application/json"}, b'{"resourceSpans": 1}', 400),
-        (
-            {"content_type": "application/json"},
-            b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "xy"}]}]}]}',
-            400,
-        ),
-        ({"content_type": "application/json"}, b'{"a":' * 100_000, 400),
-        ({"content_type": "application/json"}, b'{"resourceSpans": [' + b"[" * 150 + b"]" * 150 + b"]}", 400),
-    ],
-)
-def test_bombs_and_rubbish_are_refused(send: Send, store: OpsStore, headers: Any, body: bytes, status: int) -> None:
-    response = send(body, **headers)
-    assert response.status_code == status
-    assert response.json()["detail"]
-    assert store.runs.query(RunQuery()).runs == []
+RUBBISH = [
+    ({"content_encoding": "gzip"}, gzip.compress(b"\0" * 200_000_000), 413),
+    ({"content_encoding": "gzip"}, b"not gzip", 400),
+    ({"content_encoding": "gzip"}, gzip.compress(b"\x0a\x05hello", mtime=0)[:-9], 400),
+    ({"content_encoding": "br"}, b"", 415),
+    ({}, b"\xff\xff\xff\xff", 400),
+    ({"content_type": "text/html"}, b"", 415),
+    ({"content_type": "application/json"}, b"[]", 400),
+    ({"content_type": "application/json"}, b"{", 400),
+    ({"content_type": "application/json"}, b'{"resourceSpans": 1}', 400),
+    (
+        {"content_type": "application/json"},
+        b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "xy"}]}]}]}',
+        400,
+    ),
+    ({"content_type": "application/json"}, b'{"a":' * 100_000, 400),
+    ({"content_type": "application/json"}, b'{"resourceSpans": [' + b"[" * 150 + b"]" * 150 + b"]}", 400),
+]
+
+
+def test_bombs_and_rubbish_are_refused(send: Send, store: OpsStore, subtests: pytest.Subtests) -> None:
+    for headers, body, status in RUBBISH:
+        with subtests.test(headers=headers, body=body[:80]):
+            response = send(body, **headers)
+            assert response.status_code == status
+            assert response.json()["detail"]
+            assert store.runs.query(RunQuery()).runs == []
 
 
 @pytest.mark.parametrize(("depth", "status"), [(10, 200), (40, 200), (100, 400), (100_000, 400)])

@@ -337,49 +337,50 @@ def test_webhooks_are_kept_and_never_called(typed: Langsmith, http: httpx.Client
     assert http.post("/prompt-webhooks", json={"url": "file:///etc/passwd"}).status_code == 422
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status"),
-    [
-        ("POST", "/repos/", b"[]", 422),
-        ("POST", "/repos/", b'{"repo_handle": "a\\u0000b"}', 422),
-        ("POST", "/repos/", b'{"repo_handle": "a", "tags": "x"}', 422),
-        ("POST", "/repos/", b'{"repo_handle": "a", "repo_type": "virus"}', 422),
-        ("POST", "/repos/", b'{"repo_handle": "a", "description": "\\ud800"}', 422),
-        ("GET", "/repos/?limit=0", None, 422),
-        ("GET", "/repos/?limit=101", None, 422),
-        ("GET", "/repos/?offset=99999999999999999999", None, 422),
-        ("GET", "/repos/?sort_field=password", None, 422),
-        ("GET", "/repos/?query=%00&tags=%00", None, 200),
-        ("GET", "/repos/-/a%00b", None, 404),
-        ("GET", "/repos/-/nobody", None, 404),
-        ("GET", "/repos/-/%27%20OR%201=1", None, 404),
-        ("PATCH", "/repos/-/alpha", b'{"is_public": "perhaps"}', 422),
-        ("POST", "/likes/-/alpha", b"{}", 422),
-        ("POST", "/commits/-/alpha", b"{}", 422),
-        ("POST", "/commits/-/alpha", b'{"manifest": []}', 422),
-        ("POST", "/commits/-/alpha", b'{"manifest": {}, "parent_commit": "%"}', 409),
-        ("POST", "/commits/-/alpha", b'{"manifest": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}", 422),
-        ("GET", "/commits/-/alpha/%25%25%25%25%25%25%25%25", None, 422),
-        ("GET", "/commits/-/alpha/" + "f" * 64, None, 404),
-        ("GET", "/commits/-/alpha?tag=%00", None, 422),
-        ("POST", "/repos/-/alpha/tags", b'{"tag_name": "a/b", "commit_id": "latest"}', 422),
-        ("POST", "/repos/-/alpha/tags", b'{"tag_name": "a", "commit_id": "\\u0000"}', 422),
-        ("POST", "/repos/-/alpha/tags", b'{"tag_name": "a", "commit_id": "00000000-0000-0000-0000-000000000000"}', 404),
-        ("POST", "/hub/repos/-/alpha/directories/commits", b'{"files": {}}', 404),
-        ("GET", "/prompt-webhooks/not-a-uuid", None, 422),
-        ("DELETE", f"/prompt-webhooks/{uuid.UUID(int=0)}", None, 404),
-    ],
-)
+ODD_REQUESTS = [
+    ("POST", "/repos/", b"[]", 422),
+    ("POST", "/repos/", b'{"repo_handle": "a\\u0000b"}', 422),
+    ("POST", "/repos/", b'{"repo_handle": "a", "tags": "x"}', 422),
+    ("POST", "/repos/", b'{"repo_handle": "a", "repo_type": "virus"}', 422),
+    ("POST", "/repos/", b'{"repo_handle": "a", "description": "\\ud800"}', 422),
+    ("GET", "/repos/?limit=0", None, 422),
+    ("GET", "/repos/?limit=101", None, 422),
+    ("GET", "/repos/?offset=99999999999999999999", None, 422),
+    ("GET", "/repos/?sort_field=password", None, 422),
+    ("GET", "/repos/?query=%00&tags=%00", None, 200),
+    ("GET", "/repos/-/a%00b", None, 404),
+    ("GET", "/repos/-/nobody", None, 404),
+    ("GET", "/repos/-/%27%20OR%201=1", None, 404),
+    ("PATCH", "/repos/-/alpha", b'{"is_public": "perhaps"}', 422),
+    ("POST", "/likes/-/alpha", b"{}", 422),
+    ("POST", "/commits/-/alpha", b"{}", 422),
+    ("POST", "/commits/-/alpha", b'{"manifest": []}', 422),
+    ("POST", "/commits/-/alpha", b'{"manifest": {}, "parent_commit": "%"}', 409),
+    ("POST", "/commits/-/alpha", b'{"manifest": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}", 422),
+    ("GET", "/commits/-/alpha/%25%25%25%25%25%25%25%25", None, 422),
+    ("GET", "/commits/-/alpha/" + "f" * 64, None, 404),
+    ("GET", "/commits/-/alpha?tag=%00", None, 422),
+    ("POST", "/repos/-/alpha/tags", b'{"tag_name": "a/b", "commit_id": "latest"}', 422),
+    ("POST", "/repos/-/alpha/tags", b'{"tag_name": "a", "commit_id": "\\u0000"}', 422),
+    ("POST", "/repos/-/alpha/tags", b'{"tag_name": "a", "commit_id": "00000000-0000-0000-0000-000000000000"}', 404),
+    ("POST", "/hub/repos/-/alpha/directories/commits", b'{"files": {}}', 404),
+    ("GET", "/prompt-webhooks/not-a-uuid", None, 422),
+    ("DELETE", f"/prompt-webhooks/{uuid.UUID(int=0)}", None, 404),
+]
+
+
 def test_what_nobody_should_send_gets_a_sentence(
-    http: httpx.Client, store: OpsStore, method: str, path: str, body: bytes | None, status: int
+    http: httpx.Client, store: OpsStore, subtests: pytest.Subtests
 ) -> None:
     store.prompts.create(PromptFields(repo_handle="alpha"))
     store.prompts.commits.create("alpha", CommitFields(manifest={"text": "one"}))
-    answer = http.request(method, path, content=body)
-    assert answer.status_code == status, answer.text
-    if status >= 400:
-        assert answer.json()["detail"].endswith(".")
-    assert store.prompts.commits.find("alpha").total == 1
+    for method, path, body, status in ODD_REQUESTS:
+        with subtests.test(method=method, path=path, body=body):
+            answer = http.request(method, path, content=body)
+            assert answer.status_code == status, answer.text
+            if status >= 400:
+                assert answer.json()["detail"].endswith(".")
+            assert store.prompts.commits.find("alpha").total == 1
 
 
 def test_odd_characters_in_a_manifest_come_back(store: OpsStore) -> None:

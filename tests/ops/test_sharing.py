@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -72,11 +73,8 @@ def test_a_shared_trace_is_read_without_a_key(client: Client, stranger: Langsmit
     assert list(everybody.list_shared_runs(token, run_ids=[str(hidden)])) == []
 
 
-@pytest.mark.parametrize(
-    "narrower", ["session", "trace", "filter", "trace_filter", "tree_filter", "cursor", "parent_run"]
-)
 def test_no_question_reaches_beside_what_is_shared(
-    client: Client, langsmith_url: str, store: OpsStore, narrower: str
+    langsmith_url: str, store: OpsStore, subtests: pytest.Subtests
 ) -> None:
     put(store, trace(-10))
     shared = put(store, trace(0, "t-1"))
@@ -94,10 +92,11 @@ def test_no_question_reaches_beside_what_is_shared(
         "cursor": cursor,
         "parent_run": str(hidden),
     }
-    for token in (traces, threads):
-        url = f"{langsmith_url}/public/{token}/runs/query"
-        answer = requests.post(url, json={narrower: bodies[narrower]}, timeout=10).json()
-        assert {run["trace_id"] for run in answer["runs"]} <= {str(shared)}
+    for token, (narrower, said) in product((traces, threads), bodies.items()):
+        with subtests.test(narrower=narrower, token=token):
+            url = f"{langsmith_url}/public/{token}/runs/query"
+            answer = requests.post(url, json={narrower: said}, timeout=10).json()
+            assert {run["trace_id"] for run in answer["runs"]} <= {str(shared)}
     closing = {"trace_filter": 'eq(name, "turn")), or(eq(name, "turn")'}
     response = requests.post(f"{langsmith_url}/public/{threads}/runs/query", json=closing, timeout=10)
     assert response.status_code == 422
@@ -174,13 +173,14 @@ def test_shared_feedback_does_not_say_who_gave_it(client: Client, langsmith_url:
     assert beside.json() == []
 
 
-@pytest.mark.parametrize("token", ["00000000-0000-4000-8000-000000000000", "0" * 32, "' OR 1=1 --", "..%2f..", "%00"])
-@pytest.mark.parametrize("path", ["run", "runs/query", "feedbacks", "datasets"])
-def test_a_guessed_token_opens_nothing(langsmith_url: str, store: OpsStore, token: str, path: str) -> None:
+def test_a_guessed_token_opens_nothing(langsmith_url: str, store: OpsStore, subtests: pytest.Subtests) -> None:
     store.shares.share_trace(put(store, trace()))
-    method = "POST" if path == "runs/query" else "GET"
-    response = requests.request(method, f"{langsmith_url}/public/{token}/{path}", json={}, timeout=10)
-    assert response.status_code in (401, 404, 422)
+    tokens = ["00000000-0000-4000-8000-000000000000", "0" * 32, "' OR 1=1 --", "..%2f..", "%00"]
+    for token, path in product(tokens, ["run", "runs/query", "feedbacks", "datasets"]):
+        with subtests.test(token=token, path=path):
+            method = "POST" if path == "runs/query" else "GET"
+            response = requests.request(method, f"{langsmith_url}/public/{token}/{path}", json={}, timeout=10)
+            assert response.status_code in (401, 404, 422)
 
 
 def test_a_link_dies_with_its_trace(client: Client, store: OpsStore) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from itertools import product
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -193,35 +194,32 @@ async def test_the_first_page_counts_one_day_against_the_day_before(store: OpsSt
     assert "2026-03-10 2" in seen
 
 
-@pytest.mark.parametrize(
-    ("filters", "expected"),
-    [
-        ({}, ["new", "liked", "broken"]),
-        ({"q": "LIKED"}, ["liked"]),
-        ({"q": "liked nowhere"}, []),
-        ({"q": "100%"}, ["liked"]),
-        ({"q": "1_0"}, []),
-        ({"status": "failed"}, ["broken"]),
-        ({"variant": "short"}, ["liked"]),
-        ({"experiment": "other"}, ["broken"]),
-        ({"model": "large"}, ["liked"]),
-        ({"thumbs": "up"}, ["liked"]),
-        ({"thumbs": "down"}, ["new"]),
-        ({"thumbs": "rated"}, ["new", "liked"]),
-        ({"thumbs": "none"}, ["broken"]),
-        ({"user": "ann"}, ["liked"]),
-        ({"thread": "th2"}, ["liked"]),
-        ({"since": "2026-03-09"}, ["new"]),
-        ({"until": "2026-03-09T00:00"}, ["liked", "broken"]),
-        ({"sort": "slowest"}, ["liked", "new", "broken"]),
-        ({"sort": "oldest"}, ["broken", "liked", "new"]),
-        ({"everything": "1"}, ["new", "liked", "broken", "notebook"]),
-        ({"thumbs": "rated", "user": "u1"}, ["new"]),
-    ],
-)
-async def test_filters_narrow_the_list(
-    store: OpsStore, ops: httpx.AsyncClient, filters: dict[str, str], expected: list[str]
-) -> None:
+FILTERS = [
+    ({}, ["new", "liked", "broken"]),
+    ({"q": "LIKED"}, ["liked"]),
+    ({"q": "liked nowhere"}, []),
+    ({"q": "100%"}, ["liked"]),
+    ({"q": "1_0"}, []),
+    ({"status": "failed"}, ["broken"]),
+    ({"variant": "short"}, ["liked"]),
+    ({"experiment": "other"}, ["broken"]),
+    ({"model": "large"}, ["liked"]),
+    ({"thumbs": "up"}, ["liked"]),
+    ({"thumbs": "down"}, ["new"]),
+    ({"thumbs": "rated"}, ["new", "liked"]),
+    ({"thumbs": "none"}, ["broken"]),
+    ({"user": "ann"}, ["liked"]),
+    ({"thread": "th2"}, ["liked"]),
+    ({"since": "2026-03-09"}, ["new"]),
+    ({"until": "2026-03-09T00:00"}, ["liked", "broken"]),
+    ({"sort": "slowest"}, ["liked", "new", "broken"]),
+    ({"sort": "oldest"}, ["broken", "liked", "new"]),
+    ({"everything": "1"}, ["new", "liked", "broken", "notebook"]),
+    ({"thumbs": "rated", "user": "u1"}, ["new"]),
+]
+
+
+async def test_filters_narrow_the_list(store: OpsStore, ops: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
     record(store, "new", thumb=0)
     record(
         store,
@@ -238,7 +236,9 @@ async def test_filters_narrow_the_list(
     record(store, "broken", None, error="Broken", ago=timedelta(days=3), experiment="other", total_s=1)
     notebook = run(id=uuid4(), name="notebook", start_time=NOW - timedelta(days=4), end_time=NOW)
     store.ingest(Ingest(posts=[notebook]))
-    assert await listed(ops, **filters) == expected
+    for filters, expected in FILTERS:
+        with subtests.test(**filters):
+            assert await listed(ops, **filters) == expected
 
 
 async def test_a_turns_id_finds_it(store: OpsStore, ops: httpx.AsyncClient) -> None:
@@ -263,30 +263,32 @@ async def test_the_list_comes_in_pages_that_keep_the_filter(store: OpsStore, ops
     assert 'rel="prev"' not in again.text
 
 
-@pytest.mark.parametrize(
-    ("query", "says"),
-    [
-        ("since=yesterday", "“since” must be a date"),
-        ("until=9999-12-31T23:59-23:00", "“until” must be a date"),
-        ("thumbs=sideways", "“thumbs” must be one of up, down, rated, none"),
-        ("sort=;DROP TABLE runs", "“sort” must be one of"),
-        ("after=-1", "“after” must be a place"),
-        ("before=99999999999999999999_1", "“before” must be a place"),
-        ("after=nan_1", "“after” must be a place"),
-        ("project=mine", "“project” must be a project's id"),
-        ("colour=red", "“colour” is not a filter"),
-    ],
-)
-async def test_what_makes_no_sense_is_ignored_and_named(ops: httpx.AsyncClient, query: str, says: str) -> None:
-    assert f"Ignored: {says}" in await text_of(ops, f"/ops/turns?{query}")
+NONSENSE = [
+    ("since=yesterday", "“since” must be a date"),
+    ("until=9999-12-31T23:59-23:00", "“until” must be a date"),
+    ("thumbs=sideways", "“thumbs” must be one of up, down, rated, none"),
+    ("sort=;DROP TABLE runs", "“sort” must be one of"),
+    ("after=-1", "“after” must be a place"),
+    ("before=99999999999999999999_1", "“before” must be a place"),
+    ("after=nan_1", "“after” must be a place"),
+    ("project=mine", "“project” must be a project's id"),
+    ("colour=red", "“colour” is not a filter"),
+]
 
 
-@pytest.mark.parametrize("value", ["%00", "%ED%A0%80", "'\"--", "a " * 3000, "{{7*7}}", "%%%"])
-@pytest.mark.parametrize("name", ["q", "status", "variant", "user", "since", "after", "filter", "project", "%00"])
-async def test_no_query_breaks_the_list(store: OpsStore, ops: httpx.AsyncClient, name: str, value: str) -> None:
+async def test_what_makes_no_sense_is_ignored_and_named(ops: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
+    for query, says in NONSENSE:
+        with subtests.test(query=query):
+            assert f"Ignored: {says}" in await text_of(ops, f"/ops/turns?{query}")
+
+
+async def test_no_query_breaks_the_list(store: OpsStore, ops: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
     record(store)
-    answer = await ops.get(f"/ops/turns?{name}={value}")
-    assert answer.status_code == 200
+    names = ["q", "status", "variant", "user", "since", "after", "filter", "project", "%00"]
+    values = ["%00", "%ED%A0%80", "'\"--", "a " * 3000, "{{7*7}}", "%%%"]
+    for name, value in product(names, values):
+        with subtests.test(name=name, value=value):
+            assert (await ops.get(f"/ops/turns?{name}={value}")).status_code == 200
 
 
 async def test_a_trace_shows_the_whole_turn(store: OpsStore, ops: httpx.AsyncClient) -> None:
@@ -366,19 +368,20 @@ async def test_the_links_that_the_sdk_prints_lead_to_the_trace(store: OpsStore, 
     assert (answer.status_code, answer.url.path) == (200, f"/ops/turns/{turn}")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/turns/nope",
-        "/turns/00000000-0000-4000-8000-000000000000",
-        "/experiments/nope",
-        "/nowhere",
-        "/static/..%2fops.py",
-        "/static/x.css",
-    ],
-)
-async def test_what_is_not_there_gets_a_page_that_says_so(ops: httpx.AsyncClient, path: str) -> None:
-    assert "There is no" in await text_of(ops, f"/ops{path}", status=404)
+NOWHERE = [
+    "/turns/nope",
+    "/turns/00000000-0000-4000-8000-000000000000",
+    "/experiments/nope",
+    "/nowhere",
+    "/static/..%2fops.py",
+    "/static/x.css",
+]
+
+
+async def test_what_is_not_there_gets_a_page_that_says_so(ops: httpx.AsyncClient, subtests: pytest.Subtests) -> None:
+    for path in NOWHERE:
+        with subtests.test(path=path):
+            assert "There is no" in await text_of(ops, f"/ops{path}", status=404)
 
 
 async def test_nothing_in_a_trace_becomes_markup(store: OpsStore, ops: httpx.AsyncClient) -> None:

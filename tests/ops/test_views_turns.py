@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from itertools import product
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -112,32 +113,32 @@ def test_a_steps_id_finds_its_trace(store: OpsStore, pages: TestClient) -> None:
     assert listed(pages, q=str(step.id)) == ["wanted"]
 
 
-@pytest.mark.parametrize(
-    ("filters", "expected"),
-    [
-        ({"filter": "gt(latency, 4)"}, ["slow"]),
-        ({"filter": 'and(eq(metadata_key, "color"), eq(metadata_value, "blue"))'}, ["quick"]),
-        ({"filter": 'search("slow")', "status": "success"}, ["slow"]),
-        ({"tree_filter": 'eq(name, "phrase")'}, ["quick"]),
-        ({"tree_filter": 'eq(name, "phrase")', "filter": "gt(latency, 4)"}, []),
-    ],
-)
-def test_filter_expressions_narrow_the_list(
-    store: OpsStore, pages: TestClient, filters: dict[str, str], expected: list[str]
-) -> None:
+EXPRESSIONS = [
+    ({"filter": "gt(latency, 4)"}, ["slow"]),
+    ({"filter": 'and(eq(metadata_key, "color"), eq(metadata_value, "blue"))'}, ["quick"]),
+    ({"filter": 'search("slow")', "status": "success"}, ["slow"]),
+    ({"tree_filter": 'eq(name, "phrase")'}, ["quick"]),
+    ({"tree_filter": 'eq(name, "phrase")', "filter": "gt(latency, 4)"}, []),
+]
+
+
+def test_filter_expressions_narrow_the_list(store: OpsStore, pages: TestClient, subtests: pytest.Subtests) -> None:
     record(store, "quick", step="x", color="blue", seconds=1)
     record(store, "slow", seconds=9, color="red")
-    assert listed(pages, **filters) == expected
+    for filters, expected in EXPRESSIONS:
+        with subtests.test(**filters):
+            assert listed(pages, **filters) == expected
 
 
-@pytest.mark.parametrize("name", ["filter", "tree_filter"])
-@pytest.mark.parametrize("text", ["gt(latency,", "eq(colour, 1)", "drop table", 'eq(name, "x")\'', "and(" * 500])
-def test_an_expression_that_cannot_be_read_says_why(pages: TestClient, name: str, text: str) -> None:
-    answer = pages.get("/ops/turns", params={name: text})
-    assert answer.status_code == 200
-    (problem,) = HTMLParser(answer.text).css("[role=alert]")
-    assert "was not understood: " in problem.text()
-    assert HTMLParser(answer.text).css(f'[name="{name}"][aria-invalid="true"]')
+def test_an_expression_that_cannot_be_read_says_why(pages: TestClient, subtests: pytest.Subtests) -> None:
+    texts = ["gt(latency,", "eq(colour, 1)", "drop table", 'eq(name, "x")\'', "and(" * 500]
+    for name, text in product(["filter", "tree_filter"], texts):
+        with subtests.test(name=name, text=text):
+            answer = pages.get("/ops/turns", params={name: text})
+            assert answer.status_code == 200
+            (problem,) = HTMLParser(answer.text).css("[role=alert]")
+            assert "was not understood: " in problem.text()
+            assert HTMLParser(answer.text).css(f'[name="{name}"][aria-invalid="true"]')
 
 
 def test_a_tree_filter_looks_on_where_one_page_ended(
@@ -248,15 +249,23 @@ def test_a_turn_that_was_unfinished_comes_again(store: OpsStore, pages: TestClie
     assert row.css("[aria-label='thumbs up']")
 
 
-@pytest.mark.parametrize("query", ["seen=x", "seen=99999999999999999999", "", "seen=1&filter=gt(", "seen=-1&again=,,"])
-def test_no_question_breaks_the_live_list(store: OpsStore, pages: TestClient, query: str) -> None:
+ODD_QUERIES = ["seen=x", "seen=99999999999999999999", "", "seen=1&filter=gt(", "seen=-1&again=,,"]
+
+
+def test_no_question_breaks_the_live_list(store: OpsStore, pages: TestClient, subtests: pytest.Subtests) -> None:
     record(store, "x")
-    answer = pages.get(f"/ops/turns/live?{query}")
-    assert (answer.status_code, questions(answer.text)) == (200, [])
+    for query in ODD_QUERIES:
+        with subtests.test(query=query):
+            answer = pages.get(f"/ops/turns/live?{query}")
+            assert (answer.status_code, questions(answer.text)) == (200, [])
 
 
-@pytest.mark.parametrize("query", ["sort=slowest", "after=1_1", "before=9_9", "until=2026-01-01"])
-def test_only_the_top_of_the_newest_is_live(store: OpsStore, pages: TestClient, query: str) -> None:
+NOT_THE_TOP = ["sort=slowest", "after=1_1", "before=9_9", "until=2026-01-01"]
+
+
+def test_only_the_top_of_the_newest_is_live(store: OpsStore, pages: TestClient, subtests: pytest.Subtests) -> None:
     record(store, "x")
     assert "data-live" in pages.get("/ops/turns").text
-    assert "data-live" not in pages.get(f"/ops/turns?{query}").text
+    for query in NOT_THE_TOP:
+        with subtests.test(query=query):
+            assert "data-live" not in pages.get(f"/ops/turns?{query}").text

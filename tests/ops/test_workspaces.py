@@ -105,11 +105,11 @@ async def test_no_route_and_no_verb_reaches_another_workspace(
     headers = {"x-api-key": workspaces.create_key(ours, "test")}
     asked = 0
     for operation in sorted(operations(api), key=lambda one: one.method == "POST"):  # last: they may make such ids ours
+        if (await http.request(operation.method, operation.path)).status_code != 401:
+            continue  # for everybody who knows a token or a signed link
         for value in values:
             path = _PARAMETER.sub(quote(value, safe=""), operation.path)
             request = {"params": dict.fromkeys(operation.query, value), "json": naming(value)}
-            if (await http.request(operation.method, path, **request)).status_code != 401:
-                break  # for everybody who knows a token or a signed link
             answer = await http.request(operation.method, path, **request, headers=headers)
             seen = (operation.method, path, answer.status_code, answer.text)
             assert answer.status_code < 500 or answer.status_code == 501, seen

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text, 
 from sqlalchemy.engine import make_url
 
 from app.ops.store.migrations import migrate
+from app.ops.store.runs import search
 from app.ops.store.tables import counters
 
 _LOCK_TIMEOUT_S = 10.0
@@ -118,6 +119,8 @@ class Database:
         """Give the space of deleted rows back to the disk. On SQLite nothing can be written meanwhile."""
         with self._writing:
             if self.is_sqlite:
+                with self._writer.begin() as db:
+                    search.tidy(db)
                 raw = self._writer.raw_connection()
                 try:
                     raw.cursor().execute("VACUUM")

@@ -38,6 +38,12 @@ def create(db: Connection) -> None:
         db.execute(text("CREATE INDEX run_search_step ON run_search USING gin (step)"))
 
 
+def tidy(db: Connection) -> None:
+    """Let go of the words of runs that were deleted: SQLite only marks them until then."""
+    if db.dialect.name == "sqlite":
+        db.exec_driver_sql("INSERT INTO run_search (run_search) VALUES ('optimize')")
+
+
 def searchable(name: str, error: str | None, *documents: str | None) -> str:
     """The words of a run: its name, its error, and JSON documents with their escapes undone."""
     words = " ".join([name, *(_plain(document) for document in documents if document), error or ""])
