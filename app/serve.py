@@ -20,6 +20,7 @@ SIGNIN_LINK_LIFE = timedelta(minutes=30)
 def serve(settings: Settings, out: Console) -> None:
     """Serve until interrupted. Raises `PortTaken`."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("chainlit").addFilter(_is_news)
     refuse_taken_port(settings.server.host, settings.server.port)
     parley = build_parley(settings)
     app = build_app(parley)
@@ -33,6 +34,11 @@ def serve(settings: Settings, out: Console) -> None:
         timeout_graceful_shutdown=5,
         ws_max_size=1 << 20,
     )
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that the page about Parley is there in one language only, which Chainlit would say at each visit."""
+    return not record.getMessage().startswith("Translated markdown file")
 
 
 def _announce(parley: Parley, out: Console) -> None:

@@ -163,7 +163,7 @@ def test_everything_has_a_name_and_answers_are_announced(chat: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_fails_and_nothing_is_asked_of_another_host(chat: Any, width: int) -> None:
+def test_nothing_fails_and_nothing_is_asked_of_another_host(chat: Any, product: Any, width: int) -> None:
     requested: list[str] = []
     chat.page.on("request", lambda request: requested.append(request.url))
     chat.page.set_viewport_size({"width": width, "height": 800})
@@ -172,6 +172,7 @@ def test_nothing_fails_and_nothing_is_asked_of_another_host(chat: Any, width: in
     chat.ask(DAYS)
     expect(chat.panel).to_have_count(0)
     assert chat.errors == []
+    assert "WARNING chainlit" not in (product.folder / "server.log").read_text()
     assert [url for url in requested if not url.startswith((chat.url, "data:", "blob:"))] == []
     assert chat.page.locator("link[href^='http']").count() == 0
     assert chat.page.evaluate("document.documentElement.scrollWidth") <= width
