@@ -14,6 +14,8 @@ from rich.console import Console
 from app.settings import Settings
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from ingest.sources.configured import Sources
     from retrieval.corpus import Corpus
 
@@ -61,13 +63,29 @@ def watch_sources(settings: Settings) -> int:
             "No sources are configured. Add a section [sources.NAME] to parley.toml.", markup=False
         )
         return 1
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop = stopped_by(signal.SIGINT, signal.SIGTERM)
     sources = open_sources(settings)
     _say(f"Watching {', '.join(settings.sources)}. Stop with Ctrl-C.")
     with _corpus(settings) as corpus, suppress(KeyboardInterrupt):
-        Watch(settings.sources, lambda name: sources.run(name, corpus), _say).until(threading.Event())
+        Watch(settings.sources, lambda name: sources.run(name, corpus), _say).until(stop)
     _say("Stopped.")
     return 0
+
+
+def stopped_by(*signals: signal.Signals) -> threading.Event:
+    """Set by these signals, which also break off what is under way, as Ctrl-C does.
+
+    Python drops an exception that comes while an object is being finalized: the event is what stays.
+    """
+    stop = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.default_int_handler(number, frame)
+
+    for each in signals:
+        signal.signal(each, interrupt)
+    return stop
 
 
 def _say(line: str) -> None:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from app.cli import app as cli
 from app.settings import ConfigurationError, load_settings
 from app.source_commands import sources_app
-from app.sources import open_sources
+from app.sources import open_sources, stopped_by
 from ingest.reasons import Reason
 from ingest.report import FileReport, IngestReport
 from ingest.sources.configured import Sources
@@ -173,6 +173,19 @@ def test_a_path_that_is_not_there_is_named() -> None:
 
 def test_duplicates_of_a_corpus_that_is_empty_are_none() -> None:
     assert json.loads(CliRunner().invoke(cli, ["duplicates", "--json"]).stdout)["groups"] == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_counts_where_python_drops_its_exception() -> None:
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGUSR1)
+
+    before = signal.getsignal(signal.SIGUSR1)
+    stop = stopped_by(signal.SIGUSR1)
+    Finalized()
+    signal.signal(signal.SIGUSR1, before)
+    assert stop.is_set()
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
