@@ -145,6 +145,7 @@ def ask(
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def evals(context: typer.Context) -> None:
     """Measure answers, the search and the citation check on data of your own."""
+    logging.basicConfig(level=logging.ERROR)  # a trial has no sink: its traces stay on the disk
     # By name: evals stands above app, and imports it.
     import_module("evals.command").evals_app(context.args, prog_name="parley evals")
 
