@@ -20,13 +20,14 @@ _OF_ONE_THING = 2
 
 def parts(question: str) -> list[str]:
     """What a question asks of, where that is more than one thing; empty where it is one."""
-    found, begin = [], 0
-    for joint in _JOINT.finditer(question):
-        enough = 1 if _RELATION.fullmatch(joint[0]) else _OF_ONE_THING
-        before, after = question[begin : joint.start()], question[joint.end() :]
-        if min(len(content_words(before)), len(content_words(after))) >= enough:
-            found.append(before)
-            begin = joint.end()
-    found.append(question[begin:])
-    told = [part.strip(" ?.,;") for part in found if content_words(part)]
-    return told[:MAX_PARTS] if len(told) > 1 else []
+    joints = [*_JOINT.finditer(question)]
+    begins, ends = [0, *(joint.end() for joint in joints)], [*(joint.start() for joint in joints), len(question)]
+    telling = [len(content_words(question[begin:end])) for begin, end in zip(begins, ends, strict=True)]
+    found, begin, before, after = [], 0, 0, sum(telling)
+    for joint, words in zip(joints, telling, strict=False):
+        before, after = before + words, after - words
+        if min(before, after) >= (1 if _RELATION.fullmatch(joint[0]) else _OF_ONE_THING):
+            found.append(question[begin : joint.start()])
+            begin, before = joint.end(), 0
+    told = [part.strip(" ?.,;") for part in (*found, question[begin:])]
+    return told[:MAX_PARTS] if found else []
