@@ -23,9 +23,9 @@ def parts(question: str) -> list[str]:
     joints = [*_JOINT.finditer(question)]
     begins, ends = [0, *(joint.end() for joint in joints)], [*(joint.start() for joint in joints), len(question)]
     telling = [len(content_words(question[begin:end])) for begin, end in zip(begins, ends, strict=True)]
-    found, begin, before, after = [], 0, 0, sum(telling)
-    for joint, words in zip(joints, telling, strict=False):
-        before, after = before + words, after - words
+    found, begin, before = [], 0, 0
+    for joint, words, after in zip(joints, telling, telling[1:], strict=False):
+        before += words
         if min(before, after) >= (1 if _RELATION.fullmatch(joint[0]) else _OF_ONE_THING):
             found.append(question[begin : joint.start()])
             begin, before = joint.end(), 0
