@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from app.environment import prepare_environment
@@ -49,6 +51,26 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no third-party data beside the project ({folder.name}/)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def holding_the_model() -> Callable[[int], AbstractContextManager[None]]:
+    """`with holding_the_model(pid)`: the local model of that server says nothing, so that none of its turns ends."""
+
+    @contextmanager
+    def hold(server: int) -> Iterator[None]:
+        children = psutil.Process(server).children()
+        models = [child for child in children if "agents.models.engine.process" in child.cmdline()]
+        assert models
+        for model in models:
+            model.suspend()
+        try:
+            yield
+        finally:
+            for model in filter(psutil.Process.is_running, models):
+                model.resume()
+
+    return hold
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
-import psutil
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 from reportlab.pdfgen.canvas import Canvas
@@ -126,19 +124,10 @@ class Product:
         self._process.kill()
         self._process.wait()
 
-    @contextmanager
-    def holding_the_model(self) -> Iterator[None]:
-        """The local model says nothing meanwhile."""
+    @property
+    def pid(self) -> int:
         assert self._process is not None
-        children = psutil.Process(self._process.pid).children()
-        models = [child for child in children if "agents.models.engine.process" in child.cmdline()]
-        for model in models:
-            model.suspend()
-        try:
-            yield
-        finally:
-            for model in filter(psutil.Process.is_running, models):
-                model.resume()
+        return self._process.pid
 
     def accounts(self) -> Accounts:
         return Accounts.open(self.data_dir / "chat.db", AuthSettings())

@@ -85,8 +85,8 @@ def test_a_follow_up_is_understood(chat: Any) -> None:
     expect(chat.ask("And for part-time staff?")).to_contain_text("in proportion to their weekly hours")
 
 
-def test_a_stopped_answer_stays_and_the_next_question_works(chat: Any, product: Any) -> None:
-    with product.holding_the_model():
+def test_a_stopped_answer_stays_and_the_next_question_works(chat: Any, product: Any, holding_the_model: Any) -> None:
+    with holding_the_model(product.pid):
         chat.send(DAYS)
         expect(chat.answers.last).to_contain_text(QUOTE)
         chat.page.get_by_label("Stop the answer").click()

@@ -40,9 +40,9 @@ def test_an_answer_is_shown_though_the_page_was_reloaded_meanwhile(chat: Any) ->
     expect(chat.thumbs_down).to_have_count(1)
 
 
-def test_a_question_that_a_kill_left_open_says_so(chat: Any, product: Any) -> None:
+def test_a_question_that_a_kill_left_open_says_so(chat: Any, product: Any, holding_the_model: Any) -> None:
     chat.ask("When is the north gate open?")
-    with product.holding_the_model():
+    with holding_the_model(product.pid):
         chat.send(DAYS)
         expect(chat.answers.last).to_contain_text(QUOTE)
         thread = chat.page.url

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
 import httpx
-import psutil
 import pytest
 
 from app.ops.store import OpsStore
@@ -50,23 +47,8 @@ def test_an_ingest_that_is_killed_leaves_the_served_release_alone(served, tmp_pa
     assert QUOTED in ask(served.client(), CARRY_OVER).choices[0].message.content
 
 
-@contextmanager
-def holding_the_model(server: int) -> Iterator[None]:
-    """The local model says nothing meanwhile: no turn of it ends."""
-    children = psutil.Process(server).children()
-    models = [child for child in children if "agents.models.engine.process" in child.cmdline()]
-    assert models
-    for model in models:
-        model.suspend()
-    try:
-        yield
-    finally:
-        for model in filter(psutil.Process.is_running, models):
-            model.resume()
-
-
 @pytest.mark.model
-def test_a_server_that_is_killed_loses_no_finished_turn_and_keeps_no_half_one(installed) -> None:
+def test_a_server_that_is_killed_loses_no_finished_turn_and_keeps_no_half_one(installed, holding_the_model) -> None:
     product = installed(PARLEY_MODEL__NAME="local")
     key = product.key()
     with product.running() as process:
