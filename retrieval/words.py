@@ -26,7 +26,7 @@ _WORD = re.compile(
     r"|[^\W\d_]+(?:['’][^\W\d_]+)?"
 )
 _ENDINGS = (
-    "ization isation ities ity ments ment ions ion edly ings ing ies ied ers ors er or es ed ly s ee e y"
+    "ization isation ities ity ments ment ions ion edly ings ing ies ied ers ors er or es ed ly s ee e ory ery y"
 ).split()
 MIN_STEM_CHARS = 3
 _POSSESSIVES = ("'s", "’s", "'S", "’S")

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.answering.ranking import Encode, Match, Ranked, rank
+from agents.answering.ranking import Encode, Match, Ranked, rank, rank_rows
 from agents.answering.settings import AnsweringSettings
 from agents.answering.units import is_dangling
 from retrieval.passages import Hit
 
 _SAME_WORDS = 0.8
 _MAX_CONTEXT_CHARS = 200
+_ROWS = 2
 
 
 class Lookup(NamedTuple):
@@ -23,6 +24,8 @@ class Lookup(NamedTuple):
 
     question: str
     hits: Sequence[Hit]
+    in_tables: bool = False
+    """Of the hits, nothing but rows that are called what was looked for is of use."""
 
 
 class Quote(BaseModel):
@@ -52,12 +55,18 @@ def select_quotes(
 def select_report_quotes(lookups: Sequence[Lookup], encode: Encode, settings: AnsweringSettings) -> list[Quote]:
     """More, for a question asked of a whole report: what it says in several places, one stretch a page.
 
-    Of the question as a whole and of each of its parts, the best come in turn.
+    Of what was found for the question as a whole, for each of its parts, and in tables, the best come in turn.
     """
     more = settings.for_reports()
-    near = [_near_best(rank(one.question, one.hits, encode, more), more) for one in lookups]
+    near = [_best_of(one, encode, more) for one in lookups]
     in_turn = [ranked for row in zip_longest(*near) for ranked in row if ranked]
     return _numbered(_joined(_chosen(in_turn, more, once_a_page=True)))
+
+
+def _best_of(lookup: Lookup, encode: Encode, settings: AnsweringSettings) -> list[Ranked]:
+    if lookup.in_tables:
+        return rank_rows(lookup.question, lookup.hits, encode, settings)[:_ROWS]
+    return _near_best(rank(lookup.question, lookup.hits, encode, settings), settings)
 
 
 def _near_best(ranked: Sequence[Ranked], settings: AnsweringSettings) -> list[Ranked]:

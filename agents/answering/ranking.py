@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from agents.answering.answer_type import asks_how, asks_number, instructs, offers_number
+from agents.answering.rows import is_named
 from agents.answering.settings import AnsweringSettings
 from agents.answering.units import Unit, units
 from retrieval import facts
@@ -114,7 +115,16 @@ class Ranked(NamedTuple):
 
 def rank(question: str, hits: Sequence[Hit], encode: Encode, settings: AnsweringSettings) -> list[Ranked]:
     """The candidates that share most words with the question, best first by words, meaning and answer type."""
-    candidates = _candidates(hits, settings)
+    return _ranked(question, _candidates(hits, settings), encode, settings)
+
+
+def rank_rows(question: str, hits: Sequence[Hit], encode: Encode, settings: AnsweringSettings) -> list[Ranked]:
+    """The same of nothing but the rows that are called what the question asks for."""
+    rows = [each for each in _candidates(hits, settings) if is_named(each.unit.text, question)]
+    return _ranked(question, rows, encode, settings)
+
+
+def _ranked(question: str, candidates: list[Candidate], encode: Encode, settings: AnsweringSettings) -> list[Ranked]:
     wanted = Wanted.by(question, [candidate.stems for candidate in candidates])
     candidates.sort(key=lambda each: -(wanted.covered(each.stems) + 0.1 * each.rank))
     candidates = candidates[: settings.candidates]

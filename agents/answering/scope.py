@@ -24,7 +24,7 @@ _LATEST = re.compile(
     r"\b(?:latest|newest|most recent) (?:\w+ )?(?:reports?|quarter|year|filings?|10-[qk])\b", re.IGNORECASE
 )
 _KIND = re.compile(r"\b(?:(?:quarterly|annual) )?(?:form )?(?:10-?[kq]s?|reports?|filings?)\b", re.IGNORECASE)
-_OWNER = re.compile(r"\W*([^\W\d_][\w&-]*)['’]s\b")
+_OWNER = re.compile(r"\b([^\W\d_][\w&-]*)['’]s\b")
 _QUARTER = re.compile(r"q[1-4]")
 
 
@@ -45,11 +45,14 @@ def periods(text: str) -> list[Period]:
 
 
 def subject(question: str) -> str:
-    """The names in a question about a period, to be searched for alone; empty where there is no period or no name."""
+    """Whose figures a question about a period asks for, to be searched for alone; empty where no period is named.
+
+    Names with an 's, as in "Apple's services"; without one, all names. Empty where there is none either.
+    """
     if not periods(question) and not _LATEST.search(question):
         return ""
-    owner = _OWNER.match(question)
-    named = facts.names(question) | {word for word in words(owner[1] if owner else "") if word not in STOPWORDS}
+    owners = {owner for name in _OWNER.findall(question) if name[0].isupper() for owner in words(name)} - STOPWORDS
+    named = owners or facts.names(question)
     return " ".join(sorted(name for name in named if len(name) > 1 and not _QUARTER.fullmatch(name)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from glob import escape
 from typing import Any
 
@@ -13,31 +14,47 @@ from agents.answering import scope
 from agents.answering.followup import standalone
 from agents.answering.parts import parts
 from agents.answering.quotes import Lookup
+from agents.answering.rows import has_named_row
 from agents.state import Turn, TurnState
 from retrieval.filters import MAX_PATTERN_CHARS, MAX_PATTERNS, Filters
 from retrieval.passages import Hit
 
-SUBJECT_PASSAGES = 50
+WIDE = 50
+"""Passages looked through for the documents of a subject, and for the tables of a report."""
+MAX_TABLES = 6
 
 
 async def retrieve(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
-    """Search with the follow-up made whole; of a report, for each part of what is asked too."""
+    """Search with the follow-up made whole; of a report, for each part of what is asked too, and in its tables."""
     turn = runtime.context
     turn.result.corpus_release = turn.arm.release or turn.parts.corpus.release().number
     question = standalone(state["question"], state["history"])
     topic, where = await narrowed(turn, question)
-    asked = [topic] if topic == question else [topic, *parts(topic)]
-    return {"search_question": question, "lookups": [await look_up(turn, each, where) for each in asked]}
+    if topic == question:
+        return {"search_question": question, "lookups": [await look_up(turn, topic, where)]}
+    of_text = [await look_up(turn, each, where) for each in (topic, *parts(topic))]
+    return {"search_question": question, "lookups": [*of_text, await look_up_in_tables(turn, topic, where)]}
 
 
 async def look_up(turn: Turn, query: str, where: Filters | None) -> Lookup:
-    """What the rails leave of the passages that are found; on the record."""
+    """The best passages, by all of their text."""
+    found = search(turn, query, where, turn.arm.retrieval_limit)
+    return Lookup(query, await on_record(turn, "search", query, where, found))
+
+
+async def look_up_in_tables(turn: Turn, query: str, where: Filters | None) -> Lookup:
+    """Passages with a row that is called what is asked for: those of a balance sheet are seldom among the best."""
+    found = search_tables(turn, query, where)
+    return Lookup(query, await on_record(turn, "search in tables", query, where, found), in_tables=True)
+
+
+async def on_record(turn: Turn, name: str, query: str, where: Filters | None, found: Awaitable[list[Hit]]) -> list[Hit]:
+    """What the rails leave of the passages that are found."""
     inputs = {"query": query, **({"where": where.model_dump()} if where else {})}
-    async with trace("search", run_type="retriever", inputs=inputs) as run:
-        found = await search(turn, query, where, turn.arm.retrieval_limit)
-        hits = await asyncio.to_thread(harmless, turn, found)
+    async with trace(name, run_type="retriever", inputs=inputs) as run:
+        hits = await asyncio.to_thread(harmless, turn, await found)
         run.end(outputs={"documents": [traced(hit) for hit in hits]})
-    return Lookup(query, hits)
+    return hits
 
 
 async def narrowed(turn: Turn, question: str) -> tuple[str, Filters | None]:
@@ -45,7 +62,7 @@ async def narrowed(turn: Turn, question: str) -> tuple[str, Filters | None]:
     subject = scope.subject(question)
     if turn.request.where or not subject:
         return question, turn.request.where
-    told = scope.documents(question, await search(turn, subject, None, SUBJECT_PASSAGES))
+    told = scope.documents(question, await search(turn, subject, None, WIDE))
     names = [name for name in map(escape, told) if len(name) <= MAX_PATTERN_CHARS][:MAX_PATTERNS]
     return (scope.topic(question), Filters(documents=tuple(names))) if names else (question, None)
 
@@ -55,6 +72,12 @@ async def search(turn: Turn, query: str, where: Filters | None, limit: int | Non
     return await turn.parts.corpus.search(
         query, groups=turn.request.asker.groups, where=where, limit=limit, release=turn.arm.release
     )
+
+
+async def search_tables(turn: Turn, query: str, where: Filters | None) -> list[Hit]:
+    """Of many more hits than are read as text, those with a row that is called what is asked for."""
+    found = await search(turn, query, where, WIDE)
+    return [hit for hit in found if has_named_row(hit.passage, query)][:MAX_TABLES]
 
 
 def harmless(turn: Turn, hits: list[Hit]) -> list[Hit]:

@@ -13,6 +13,7 @@ from agents.answering.compose import NOT_FOUND, abstention_markdown, citations, 
 from agents.answering.markdown import escape
 from agents.answering.quotes import Lookup, Quote, select_quotes, select_report_quotes
 from agents.answering.ranking import Match
+from agents.answering.rows import is_named
 from agents.answering.settings import AnsweringSettings
 from agents.answering.units import units
 from retrieval.embedding import HashingEmbedder, build_embedder
@@ -122,6 +123,35 @@ def test_the_parts_of_a_question_about_a_report_are_quoted_in_turn() -> None:
     assert "Wages" not in " ".join(texts(select_report_quotes([whole], encode, settings)))
     both = select_report_quotes([whole, Lookup("debt", debt), Lookup("wages", wages)], encode, settings)
     assert [sum(word in text for text in texts(both)) for word in ("Debt", "Wages")] == [2, 2]
+
+
+def test_a_row_takes_its_turn_behind_the_best_of_the_text() -> None:
+    told = hits(
+        *(passage(f"Stock of {town} fell short of plans.", name="report.md") for town in ("Lyon", "Graz", "Gent"))
+    )
+    sheet = hits(passage("Assets\n\nCash | 12\nStock | 4,268 | 3,742\nLand | 7", name="report.md"))
+    settings = AnsweringSettings(max_sentences=1, score_gap=9)
+    text, table = Lookup("How has stock changed?", told), Lookup("How has stock changed?", sheet, in_tables=True)
+    shown = texts(select_report_quotes([text, table], encode, settings))
+    assert "Stock | 4,268 | 3,742" in shown
+    assert not any("Cash" in quote or "Land" in quote for quote in shown)
+    assert sum("fell short" in quote for quote in shown) == 3
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        ("Inventories | 4,268 | 3,742", True),
+        ("| Total inventories | $ 12,831", True),
+        ("Inventories\t4,268", True),
+        ("Inventories and land | 4,268", False),
+        ("Inventories | up | down", False),
+        ("Total | 4,268", False),
+        ("Inventories of 4,268 in all", False),
+    ],
+)
+def test_a_row_is_named_by_words_of_the_question_alone(row: str, named: bool) -> None:
+    assert is_named(row, "What do the inventory levels suggest?") == named
 
 
 def test_text_without_sentences_is_cut_to_size() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
@@ -29,13 +30,19 @@ REPORTS = {
 
 @pytest.fixture
 def reports(tmp_path: Path) -> Iterator[Corpus]:
-    corpus = Corpus.open(RetrievalSettings(neighbours=0), tmp_path, HashingEmbedder())
-    with corpus.draft() as draft:
-        for name, texts in REPORTS.items():
-            draft.put(*document(name, texts))
-        draft.publish()
-    yield corpus
-    corpus.close()
+    with corpus_of(REPORTS, tmp_path) as corpus:
+        yield corpus
+
+
+@contextmanager
+def corpus_of(reports: Mapping[str, list[str]], folder: Path) -> Iterator[Corpus]:
+    corpus = Corpus.open(RetrievalSettings(neighbours=0), folder, HashingEmbedder())
+    with closing(corpus):
+        with corpus.draft() as draft:
+            for name, texts in reports.items():
+                draft.put(*document(name, texts))
+            draft.publish()
+        yield corpus
 
 
 def document(name: str, texts: list[str]) -> tuple[Document, list[Passage]]:
@@ -81,6 +88,20 @@ async def test_each_part_of_a_question_about_a_report_is_looked_up(open_assistan
         result = await assistant.ask(asked)
     assert "22 million" in result.text
     assert "gates and bridges" in result.text
+
+
+async def test_a_row_that_is_called_what_is_asked_for_is_quoted(open_assistant, ask, tmp_path: Path) -> None:
+    told = [
+        f"In {town} of Acme the stock was what the stock was."
+        for town in ["Lyon", "Graz", "Gent", "Bari", "Brno", "Cork", "Hull", "Kiel"]
+    ]
+    sheet = "Assets\n\nCash | 12\nStock | 4,268 | 3,742\nLand | 7\nPatents | 31\nGoodwill | 19"
+    with corpus_of({"2023 Q1 ACM.md": [*told, sheet]}, tmp_path) as corpus:
+        best = await corpus.search("What was stock", groups=["everyone"])
+        assert sheet not in [hit.passage.text for hit in best]
+        async with open_assistant(ScriptedChat(), parts={"corpus": corpus}) as assistant:
+            result = await assistant.ask(ask("What was Acme's stock in Q1 2023?"))
+    assert "4,268" in result.text
 
 
 async def test_a_period_without_a_report_is_looked_for_everywhere(open_assistant, ask, reports) -> None:
