@@ -48,8 +48,8 @@ class RetrievalSettings(BaseModel):
     """Passages before and after each one found, of the same section, that a search adds behind those found."""
     precision: Precision = "auto"
     """What the encoder calculates in; `auto` is int8 where the processor is faster with it and the vectors agree."""
-    batch_characters: int = Field(4096, ge=1)
-    """Characters that the encoder reads at once: what fits a processor's cache is fast, a GPU wants more."""
+    batch_characters: int = Field(0, ge=0)
+    """Characters that the encoder reads at once; 0 for what is fast: 4,096 on a CPU, and 65,536 on a GPU."""
     keep_releases: int = Field(5, ge=1)
     """Newest releases that a new one keeps, itself included; the one that it was built on is kept too."""
     optimize_above: int = Field(20_000, ge=0)

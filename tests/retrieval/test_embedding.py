@@ -15,6 +15,7 @@ import pytest
 from retrieval.embedding import (
     HashingEmbedder,
     SentenceTransformerEmbedder,
+    batch_characters,
     build_embedder,
     indexed_text,
 )
@@ -73,6 +74,13 @@ def test_texts_of_like_length_are_read_together_up_to_a_number_of_characters() -
 
     Listening(RetrievalSettings().encoder, batch_characters=30).encode(TEXTS)
     assert asked == [["", "leave", "leave days"], ["the dog ran"], [TEXTS[0]]]
+    asked.clear()
+    Listening(RetrievalSettings().encoder).encode(TEXTS)
+    assert len(asked) == 1
+
+
+def test_a_gpu_reads_more_at_once_than_a_processor() -> None:
+    assert batch_characters("cpu") < batch_characters("cuda") == batch_characters("mps")
 
 
 @pytest.mark.model
