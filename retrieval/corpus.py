@@ -94,10 +94,14 @@ class Corpus:
         where: Filters | None = None,
         limit: int | None = None,
         release: int | None = None,
+        rerank: bool = True,
     ) -> list[Hit]:
-        """The best passages for a question that one of `groups` may read, best first; in documents as in `where`."""
+        """The best passages for a question that one of `groups` may read, best first; in documents as in `where`.
+
+        Without `rerank`, the cross-encoder is spared where there is one.
+        """
         return await asyncio.to_thread(
-            self.search_now, question, groups=groups, where=where, limit=limit, release=release
+            self.search_now, question, groups=groups, where=where, limit=limit, release=release, rerank=rerank
         )
 
     def search_now(
@@ -108,12 +112,13 @@ class Corpus:
         where: Filters | None = None,
         limit: int | None = None,
         release: int | None = None,
+        rerank: bool = True,
     ) -> list[Hit]:
         """`search`, in the calling thread."""
         reader = self._reader(release)
         if reader is None:
             return []
-        search = self._search(reader.encoders, reader.store, reader.release.number)
+        search = self._search(reader.encoders, reader.store, reader.release.number, rerank=rerank)
         documents = self._within(where, reader.release.number) if where else None
         hits = search.find(question, groups=groups, documents=documents, limit=limit)
         return hits if release is None else self._not_closed_since(hits, groups)
@@ -122,10 +127,12 @@ class Corpus:
         self, draft: Draft, question: str, *, groups: Collection[str], limit: int | None = None
     ) -> list[Hit]:
         """`search_now`, in a draft as it stands."""
-        return self._search(draft.encoders, draft.stored(), draft.number).find(question, groups=groups, limit=limit)
+        search = self._search(draft.encoders, draft.stored(), draft.number, rerank=True)
+        return search.find(question, groups=groups, limit=limit)
 
-    def _search(self, encoders: Encoders, store: PassageStore, release: int) -> Search:
-        return Search(encoders.embedder, encoders.words, store, release, encoders.settings, self._reranker)
+    def _search(self, encoders: Encoders, store: PassageStore, release: int, *, rerank: bool) -> Search:
+        reranker = self._reranker if rerank else None
+        return Search(encoders.embedder, encoders.words, store, release, encoders.settings, reranker)
 
     def encode(self, texts: Sequence[str], release: int | None = None) -> np.ndarray:
         """Texts as a release's encoder sees them: float32, L2-normalised, (n, dimension)."""

@@ -38,7 +38,7 @@ async def retrieve(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
 
 async def look_up(turn: Turn, query: str, where: Filters | None) -> Lookup:
     """The best passages, by all of their text."""
-    found = search(turn, query, where, turn.arm.retrieval_limit)
+    found = search(turn, query, where, limit=turn.arm.retrieval_limit)
     return Lookup(query, await on_record(turn, "search", query, where, found))
 
 
@@ -62,21 +62,22 @@ async def narrowed(turn: Turn, question: str) -> tuple[str, Filters | None]:
     subject = scope.subject(question)
     if turn.request.where or not subject:
         return question, turn.request.where
-    told = scope.documents(question, await search(turn, subject, None, WIDE))
+    told = scope.documents(question, await search(turn, subject, None, limit=WIDE, rerank=False))
     names = [name for name in map(escape, told) if len(name) <= MAX_PATTERN_CHARS][:MAX_PATTERNS]
     return (scope.topic(question), Filters(documents=tuple(names))) if names else (question, None)
 
 
-async def search(turn: Turn, query: str, where: Filters | None, limit: int | None) -> list[Hit]:
+async def search(turn: Turn, query: str, where: Filters | None, *, limit: int | None, rerank: bool = True) -> list[Hit]:
     """The hits for a query, among what the asker may read."""
+    groups, release = turn.request.asker.groups, turn.arm.release
     return await turn.parts.corpus.search(
-        query, groups=turn.request.asker.groups, where=where, limit=limit, release=turn.arm.release
+        query, groups=groups, where=where, limit=limit, release=release, rerank=rerank
     )
 
 
 async def search_tables(turn: Turn, query: str, where: Filters | None) -> list[Hit]:
     """Of many more hits than are read as text, those with a row that is called what is asked for."""
-    found = await search(turn, query, where, WIDE)
+    found = await search(turn, query, where, limit=WIDE, rerank=False)
     return [hit for hit in found if has_named_row(hit.passage, query)][:MAX_TABLES]
 
 

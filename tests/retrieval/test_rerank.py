@@ -74,6 +74,13 @@ def test_the_cross_encoder_decides_the_order(folder: Path, model: Path) -> None:
     assert max(hit.fused for hit in hits) == 1
 
 
+def test_a_search_can_spare_the_cross_encoder(folder: Path, model: Path) -> None:
+    corpus = open_corpus(folder, reranker=str(model))
+    hits = corpus.search_now(QUESTION, groups=[EVERYONE], rerank=False)
+    assert [hit.passage.id for hit in hits] == ids(open_corpus(folder))
+    assert {hit.rerank for hit in hits} == {None}
+
+
 def test_the_best_of_all_candidates_are_returned(folder: Path, model: Path) -> None:
     few = open_corpus(folder, reranker=str(model), rerank_candidates=12, rerank_timeout_s=60)
     assert ids(few, limit=3) == ids(few)[:3]
