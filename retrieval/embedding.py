@@ -68,8 +68,7 @@ class SentenceTransformerEmbedder:
 
     @property
     def dimension(self) -> int:
-        with self._lock:
-            size = self._load().get_embedding_dimension()
+        size = self._ready().get_embedding_dimension()
         if size is None:
             raise EncoderUnavailable(f"{self._encoder!r} does not say how long its vectors are; name another encoder.")
         return size
@@ -85,10 +84,7 @@ class SentenceTransformerEmbedder:
         return result
 
     def _read_at_once(self) -> int:
-        if self._batch_characters:
-            return self._batch_characters
-        with self._lock:
-            return batch_characters(self._load().device.type)
+        return self._batch_characters or batch_characters(self._ready().device.type)
 
     def __getstate__(self) -> dict[str, Any]:
         """It goes to another process without its weights, which are loaded there."""
@@ -104,6 +100,13 @@ class SentenceTransformerEmbedder:
             model = self._load()
             vectors = model.encode(texts, batch_size=len(texts), normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32)
+
+    def _ready(self) -> SentenceTransformer:
+        """The model, to ask what it is; once it is there, nobody waits for a batch that it is at."""
+        if self._model is not None:
+            return self._model
+        with self._lock:
+            return self._load()
 
     def _load(self) -> SentenceTransformer:
         if self._model is None:
