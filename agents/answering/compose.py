@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from agents.answering.markdown import blockquote, one_line
 from agents.answering.quotes import Quote
+from agents.answering.rows import column_names
 from agents.turn import Citation
 from retrieval.passages import Passage
 
@@ -41,7 +42,10 @@ def source_label(passage: Passage) -> str:
 
 
 def _numbered(quote: Quote) -> str:
-    return f"{blockquote(quote.text)} [{quote.number}]"
+    """The quote, a row of a table below the names of its columns."""
+    columns = column_names(quote.hit.passage.text, quote.start)
+    shown = blockquote("\n".join((columns, quote.text)))
+    return f"{shown} [{quote.number}]"
 
 
 def _citation(number: int, quotes: Sequence[Quote]) -> Citation:

@@ -26,5 +26,16 @@ def has_named_row(passage: Passage, question: str) -> bool:
     return any(is_named(line, question) for line in passage.text.splitlines())
 
 
+def column_names(text: str, at: int) -> str:
+    """The line that names the columns of the table row which begins at `at`; empty where none above it does.
+
+    It is told by its first cell, which is empty.
+    """
+    table = text[:at].rsplit("\n\n", 1)[-1]
+    is_row = is_table_row(text[at:].partition("\n")[0])
+    names = [line for line in table.splitlines() if line.startswith("|")]
+    return names[-1] if is_row and names else ""
+
+
 def _has_digit(cell: str) -> bool:
     return any(sign.isdigit() for sign in cell)

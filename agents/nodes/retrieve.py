@@ -19,8 +19,9 @@ from agents.state import Turn, TurnState
 from retrieval.filters import MAX_PATTERN_CHARS, MAX_PATTERNS, Filters
 from retrieval.passages import Hit
 
-WIDE = 50
-"""Passages looked through for the documents of a subject, and for the tables of a report."""
+SUBJECT_PASSAGES = 50
+TABLE_PASSAGES = 100
+"""Passages looked through for rows that are called what is asked for, of which so many with such a row are kept:"""
 MAX_TABLES = 6
 
 
@@ -62,7 +63,7 @@ async def narrowed(turn: Turn, question: str) -> tuple[str, Filters | None]:
     subject = scope.subject(question)
     if turn.request.where or not subject:
         return question, turn.request.where
-    told = scope.documents(question, await search(turn, subject, None, limit=WIDE, rerank=False))
+    told = scope.documents(question, await search(turn, subject, None, limit=SUBJECT_PASSAGES, rerank=False))
     names = [name for name in map(escape, told) if len(name) <= MAX_PATTERN_CHARS][:MAX_PATTERNS]
     return (scope.topic(question), Filters(documents=tuple(names))) if names else (question, None)
 
@@ -77,7 +78,7 @@ async def search(turn: Turn, query: str, where: Filters | None, *, limit: int | 
 
 async def search_tables(turn: Turn, query: str, where: Filters | None) -> list[Hit]:
     """Of many more hits than are read as text, those with a row that is called what is asked for."""
-    found = await search(turn, query, where, limit=WIDE, rerank=False)
+    found = await search(turn, query, where, limit=TABLE_PASSAGES, rerank=False)
     return [hit for hit in found if has_named_row(hit.passage, query)][:MAX_TABLES]
 
 

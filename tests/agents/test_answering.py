@@ -13,7 +13,7 @@ from agents.answering.compose import NOT_FOUND, abstention_markdown, citations, 
 from agents.answering.markdown import escape
 from agents.answering.quotes import Lookup, Quote, select_quotes, select_report_quotes
 from agents.answering.ranking import Match
-from agents.answering.rows import is_named
+from agents.answering.rows import column_names, is_named
 from agents.answering.settings import AnsweringSettings
 from agents.answering.units import units
 from retrieval.embedding import HashingEmbedder, build_embedder
@@ -152,6 +152,15 @@ def test_a_row_takes_its_turn_behind_the_best_of_the_text() -> None:
 )
 def test_a_row_is_named_by_words_of_the_question_alone(row: str, named: bool) -> None:
     assert is_named(row, "What do the inventory levels suggest?") == named
+
+
+def test_a_row_is_shown_below_the_names_of_its_columns() -> None:
+    sheet = "In millions\n\n| June 30 | March 31\nAssets\nCash | 12 | 10\nStock | 4,268 | 3,742\n\nLand | 7"
+    table = Lookup("How has stock changed?", hits(passage(sheet, name="report.md")), in_tables=True)
+    quotes = select_report_quotes([table], encode, AnsweringSettings())
+    assert texts(quotes) == ["Stock | 4,268 | 3,742"]
+    assert evidence_markdown(quotes) == "> | June 30 | March 31  \n> Stock | 4,268 | 3,742 [1]"
+    assert column_names(sheet, sheet.index("Land")) == column_names(sheet, sheet.index("Assets")) == ""
 
 
 def test_text_without_sentences_is_cut_to_size() -> None:
